@@ -1,0 +1,1 @@
+"""The torch-free part of Agglo: images in, masks out. numpy and Pillow only."""

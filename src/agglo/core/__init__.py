@@ -1,0 +1,1 @@
+"""What every other room may use: errors, axis names, seeds, files, the run log. Nothing here knows of models or of images."""
