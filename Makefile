@@ -1,0 +1,73 @@
+# The commands of this project. All that is needed beforehand: Python 3.11 or newer (with its venv module) and make.
+#
+#   make demo    set up, then run the whole path on synthetic patients; ends in runs/phantom-quick/report.html
+#   make test    set up, run `check`, then the tests
+#   make check   ruff and mypy
+#   make venv    only set up (.venv, with the tools for development)
+#   make clean   remove .venv, caches and build outputs; runs/ stays
+#
+# PYTHON=/path/to/python chooses another interpreter.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check venv clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+MANIFESTS := pyproject.toml runtime/pyproject.toml constraints.txt
+IS_NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.base
+	$(BIN)/agglo run recipes/phantom-quick.yaml
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+venv: $(VENV)/.dev
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src runtime tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first candidate that runs at all (a version manager's shim may not), is new enough and can make environments.
+$(BIN)/python:
+	@for candidate in "$${PYTHON:-}" python3.11 python3 python python3.12 python3.13; do \
+	  if [ -n "$$candidate" ] && "$$candidate" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then found="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "Agglo needs Python 3.11 or newer with its venv module; none was found (looked for python3.11, python3, python)." \
+	    "Install one, or say where it is: make PYTHON=/path/to/python" >&2; \
+	  exit 2; \
+	fi; \
+	"$$found" -m venv --clear $(VENV)
+
+# $(1): what to install. uv does in a minute what takes pip several, but reads none of pip's settings: a configured package
+# index is handed on. Where uv cannot be had, or fails, pip does the same work.
+define install
+	@index=$$($(BIN)/python -m pip config list | sed -n "s/^[a-z:]*\.index.url='\(.*\)'$$/\1/p" | head -n 1); \
+	if [ -n "$$index" ] && [ -z "$${UV_DEFAULT_INDEX:-}" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+	if { [ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet -c constraints.txt uv; } \
+	  && $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt $(1); \
+	then :; else \
+	  echo "uv could not install the packages; trying with pip, which takes longer." >&2; \
+	  $(BIN)/python -m pip install -c constraints.txt $(1); \
+	fi
+endef
+
+$(VENV)/.base: $(BIN)/python $(MANIFESTS)
+	$(call install,-e ./runtime -e .)
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python $(MANIFESTS)
+	$(call install,-e ./runtime -e ".[dev]")
+	@touch $(VENV)/.base $@
