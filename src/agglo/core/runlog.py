@@ -17,7 +17,9 @@ class RunLog:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = [
-            entry for entry in read_log(path) if keep_until_step is None or entry.get("step", 0) <= keep_until_step
+            entry
+            for entry in read_log(path)
+            if keep_until_step is None or entry.get("step", 0) <= keep_until_step
         ]
         path.write_text("".join(_as_line(entry) for entry in kept), encoding="utf-8")
 

@@ -1,0 +1,196 @@
+"""The loop. It reads as prose: everything that could clutter it lives in the other files of this room."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim import AdamW
+
+from agglo.core.files import fingerprint
+from agglo.core.progress import Progress, silent
+from agglo.core.runlog import RunLog
+from agglo.core.seeds import seed_of
+from agglo.train.batches import SampleSource, Share, make_batches
+from agglo.train.checkpoint import Checkpoint
+from agglo.train.devices import Device
+from agglo.train.ema import MovingAverage
+from agglo.train.hooks import Hook, LogHook, State, ValidateHook
+from agglo.train.optimizer import make_optimizer, set_learning_rate
+from agglo.train.plan import Plan
+from agglo.train.schedule import learning_rate_at
+from agglo.train.task import Outcome, Task
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C between two steps; the checkpoint is written and the same command goes on from it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training happens.
+
+    Attributes:
+        folder: gets `checkpoint.pt` and `log.jsonl`.
+        identity: JSON-like; what decides the result besides the plan. A checkpoint of another identity is refused.
+        device: the default is the best there is.
+        workers: processes that prepare samples; 0 prepares them in this one. The result does not depend on it.
+    """
+
+    folder: Path
+    identity: Any = None
+    device: Device = field(default_factory=Device)
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on.
+
+    Attributes:
+        score: scores the averaged weights on held-out data; what it returns is logged under `val`.
+        every: steps between two such scorings.
+        progress: told of every logged step.
+    """
+
+    score: Callable[[Task], Mapping[str, Any]] | None = None
+    every: int = 0
+    progress: Progress = silent
+
+
+def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch | None = None) -> State:
+    """Train `task` on `source` for `plan.steps` steps, going on from the checkpoint in `place.folder` where there is one.
+
+    On return `task` holds the averaged weights if `plan.ema_decay` is set, else the last ones. The result is the same, bit for
+    bit, whether the training was interrupted or not (same machine, versions and thread count).
+
+    Raises:
+        CheckpointError: the folder holds a checkpoint that cannot be gone on from.
+        TrainingDiverged: a loss or gradient is not finite.
+        Interrupted: Ctrl-C; everything up to the last whole step is saved.
+    """
+    watch = watch or Watch()
+    fabric = place.device.start()
+    task.to(memory_format=torch.channels_last)
+    model, optimizer = fabric.setup(task, make_optimizer(task, plan))
+    average = MovingAverage(task, plan.ema_decay) if plan.ema_decay else None
+    identity = fingerprint({"plan": plan.identity(), "of": place.identity})
+    checkpoint = Checkpoint(place.folder / "checkpoint.pt", identity, fabric)
+    training = Training(fabric, model, task, optimizer, checkpoint, State(task, plan.steps, average=average))
+    training.restore()
+    if training.state.step < plan.steps:
+        log = RunLog(place.folder / "log.jsonl", keep_until_step=training.state.step)
+        training.run(
+            _batches(source, plan, place, training), plan, _hooks(log, plan, watch, fabric.is_global_zero)
+        )
+    if average is not None:
+        task.load_state_dict(average.values)
+    return training.state
+
+
+def _batches(source: SampleSource, plan: Plan, place: Place, training: "Training") -> Iterator[Any]:
+    fabric = training.fabric
+    steps = range(training.state.step, plan.steps)
+    share = Share(fabric.global_rank, fabric.world_size)
+    return make_batches(
+        source, seed=plan.seed, batch_size=plan.batch_size, steps=steps, share=share, workers=place.workers
+    )
+
+
+def _hooks(log: RunLog, plan: Plan, watch: Watch, is_first_process: bool) -> list[Hook]:
+    if not is_first_process:
+        return []
+    hooks: list[Hook] = [LogHook(log, every=plan.log_every, progress=watch.progress)]
+    if watch.score is not None:
+        hooks.append(ValidateHook(log, watch.score, every=watch.every))
+    return hooks
+
+
+@dataclass
+class Training:
+    """A training under way: the loop and its checkpoint."""
+
+    fabric: "Fabric"
+    model: Any  # `task` as wrapped by Fabric
+    task: Task
+    optimizer: AdamW
+    checkpoint: Checkpoint
+    state: State
+
+    def restore(self) -> None:
+        """Go back to where the checkpoint stands."""
+        self.state.step, self.state.wall_s = self.checkpoint.restore(
+            self.task, self.optimizer, self.state.average
+        )
+        self.state.is_bad = torch.zeros((), dtype=torch.bool, device=self.fabric.device)
+
+    def save(self) -> None:
+        """Write the checkpoint (first process only)."""
+        if self.fabric.is_global_zero:
+            self.checkpoint.save(self.task, self.optimizer, self.state)
+
+    def run(self, batches: Iterator[Any], plan: Plan, hooks: Sequence[Hook]) -> None:
+        """Take the steps that are left."""
+        state, saved_at = self.state, time.monotonic()
+        with stop_requested() as is_stopping:
+            while state.step < plan.steps:
+                began = time.monotonic()
+                outcome = self._step(self.fabric.to_device(next(batches)), plan)
+                state.wall_s += time.monotonic() - began
+                for hook in hooks:
+                    hook(state, outcome)
+                if state.is_last or is_stopping() or time.monotonic() - saved_at > plan.checkpoint_every_s:
+                    self.save()
+                    saved_at = time.monotonic()
+                if is_stopping() and not state.is_last:
+                    raise Interrupted(
+                        f"stopped after step {state.step} of {plan.steps}; the same command goes on from there"
+                    )
+
+    def _step(self, batch: Any, plan: Plan) -> Outcome:
+        state = self.state
+        torch.manual_seed(seed_of(plan.seed, "step", state.step, self.fabric.global_rank))
+        state.learning_rate = learning_rate_at(state.step, plan)
+        set_learning_rate(self.optimizer, state.learning_rate)
+        self.model.train()
+        outcome: Outcome = self.model(batch, state.step)
+        self.fabric.backward(outcome.total)
+        state.grad_norm = self.fabric.clip_gradients(
+            self.model, self.optimizer, max_norm=plan.clip_norm, error_if_nonfinite=False
+        )
+        state.is_bad = state.is_bad | ~torch.isfinite(outcome.total.detach() + state.grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        state.step += 1
+        if state.average is not None:
+            state.average.update(self.task, state.step)
+        return outcome
+
+
+@contextmanager
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request that the loop answers between two steps; a second one stops at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

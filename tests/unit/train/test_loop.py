@@ -1,0 +1,122 @@
+"""The loop: it learns, it logs, and an interrupted training ends in exactly the weights of an uninterrupted one."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agglo.core.errors import CheckpointError, TrainingDiverged
+from agglo.core.runlog import read_log
+from agglo.train import Device, Interrupted, Outcome, Place, Plan, Task, Watch, fit
+
+CPU = Device(accelerator="cpu", threads=2)
+PLAN = Plan(
+    steps=12,
+    batch_size=4,
+    learning_rate=0.02,
+    warmup_steps=3,
+    ema_decay=0.9,
+    log_every=1,
+    checkpoint_every_s=0.0,
+)
+
+
+class Line:
+    """Samples of a noisy line, 10 of them."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def sample(self, index: int, turn: int) -> dict[str, Any]:
+        x = torch.tensor([index / 10.0])
+        return {"x": x, "y": 2 * x + 0.01 * (turn % 2)}
+
+
+class Regression(Task):
+    """A small net with BatchNorm and dropout: all the state that resuming must carry."""
+
+    def __init__(self, *, stop_at: int | None = None, spoil_at: int | None = None) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.net = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
+        self.stop_at, self.spoil_at = stop_at, spoil_at
+
+    def forward(self, batch: Any, step: int) -> Outcome:
+        if step == self.stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        error: Tensor = (self.net(batch["x"]) - batch["y"]).square().mean()
+        if step == self.spoil_at:
+            error = error * float("nan")
+        return Outcome(error, {"parts/error": error.detach()})
+
+
+def weights(task: Task) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in task.state_dict().items()}
+
+
+def test_an_interrupted_training_ends_in_the_same_bits(tmp_path: Path) -> None:
+    whole = Regression()
+    fit(whole, Line(), PLAN, Place(tmp_path / "whole", device=CPU))
+    with pytest.raises(Interrupted, match="stopped after step 6 of 12; the same command goes on"):
+        fit(Regression(stop_at=5), Line(), PLAN, Place(tmp_path / "cut", device=CPU))
+    resumed = Regression()
+    fit(resumed, Line(), PLAN, Place(tmp_path / "cut", device=CPU))
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(resumed)[name]), name
+    logs = [read_log(tmp_path / place / "log.jsonl") for place in ("whole", "cut")]
+    for entry in (*logs[0], *logs[1]):
+        entry.pop("wall_s")
+    assert logs[0] == logs[1]
+    assert [entry["step"] for entry in logs[0]] == list(range(1, 13))
+
+
+def test_a_finished_training_takes_no_further_step(tmp_path: Path) -> None:
+    first = Regression()
+    fit(first, Line(), PLAN, Place(tmp_path, device=CPU))
+    again = Regression(spoil_at=0)
+    state = fit(again, Line(), PLAN, Place(tmp_path, device=CPU))
+    assert state.step == 12
+    assert all(torch.equal(tensor, weights(again)[name]) for name, tensor in weights(first).items())
+
+
+def test_training_learns_and_validates_the_averaged_weights(tmp_path: Path) -> None:
+    plan = Plan(steps=200, batch_size=5, learning_rate=0.05, warmup_steps=5, ema_decay=0.9, weight_decay=0.0)
+    seen = []
+
+    def score(task: Task) -> dict[str, float]:
+        task.eval()
+        with torch.no_grad():
+            error = (task.net(torch.tensor([[0.2], [0.8]])) - torch.tensor([[0.4], [1.6]])).abs().mean()
+        seen.append(float(error))
+        return {"error": float(error)}
+
+    fit(Regression(), Line(), plan, Place(tmp_path, device=CPU), Watch(score=score, every=50))
+    assert len(seen) == 4
+    assert seen[-1] < 0.3
+    assert [entry["val"]["error"] for entry in read_log(tmp_path / "log.jsonl") if "val" in entry] == seen
+
+
+def test_figures_that_leave_the_finite_stop_the_training(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDiverged, match=r"at or before step 4 of 12 .*last good checkpoint is kept"):
+        fit(Regression(spoil_at=3), Line(), PLAN, Place(tmp_path, device=CPU))
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 3
+
+
+SPOILT = {
+    "other settings": (lambda path: None, {"is": "another"}, "belongs to a training with other settings"),
+    "torn file": (lambda path: path.write_bytes(path.read_bytes()[:100]), None, "must be a whole checkpoint"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "identity", "text"), SPOILT.values(), ids=SPOILT)
+def test_a_checkpoint_that_does_not_fit_is_refused(
+    tmp_path: Path, spoil: Any, identity: Any, text: str
+) -> None:
+    fit(Regression(), Line(), PLAN, Place(tmp_path, device=CPU))
+    spoil(tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match=text):
+        fit(Regression(), Line(), PLAN, Place(tmp_path, identity=identity, device=CPU))
