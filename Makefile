@@ -14,6 +14,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help demo test check venv clean
 
+# Trust whom the machine trusts, as a hospital's proxy may need it.
+export UV_SYSTEM_CERTS ?= 1
+
 VENV := .venv
 BIN := $(VENV)/bin
 MANIFESTS := pyproject.toml runtime/pyproject.toml constraints.txt
@@ -41,11 +44,12 @@ clean:
 
 # The first candidate that runs at all (a version manager's shim may not), is new enough and can make environments.
 $(BIN)/python:
-	@for candidate in "$${PYTHON:-}" python3.11 python3 python python3.12 python3.13; do \
-	  if [ -n "$$candidate" ] && "$$candidate" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then found="$$candidate"; break; fi; \
+	@candidates="$${PYTHON:-python3.11 python3 python python3.12 python3.13}"; \
+	for candidate in $$candidates; do \
+	  if "$$candidate" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then found="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$${found:-}" ]; then \
-	  echo "Agglo needs Python 3.11 or newer with its venv module; none was found (looked for python3.11, python3, python)." \
+	  echo "Agglo needs Python 3.11 or newer with its venv module; none was found (looked for: $$candidates)." \
 	    "Install one, or say where it is: make PYTHON=/path/to/python" >&2; \
 	  exit 2; \
 	fi; \
