@@ -1,0 +1,21 @@
+"""Frozen teachers: what they are (`catalogue`), what they promise (`protocol`), how they are built and loaded.
+
+A teacher turns preprocessed images into one dense map. Nothing here caches a map, normalises it or compares it with anything.
+"""
+
+from agglo.teachers.build import build_encoder, build_from_entry, build_teacher, describe, entry_of, spec_of
+from agglo.teachers.catalogue import CATALOGUE, TeacherEntry
+from agglo.teachers.protocol import Teacher, preprocess
+
+__all__ = [
+    "CATALOGUE",
+    "Teacher",
+    "TeacherEntry",
+    "build_encoder",
+    "build_from_entry",
+    "build_teacher",
+    "describe",
+    "entry_of",
+    "preprocess",
+    "spec_of",
+]

@@ -1,0 +1,101 @@
+"""What every teacher is: a frozen encoder that gives a dense map, and how a grey image becomes its input.
+
+Here live the abstract `Teacher`, the record `Family` that each architecture fills in, and `preprocess`. Which teachers exist
+is data (`catalogue`); how weights are read is `weights`; no architecture is named here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from agglo.core.errors import FeatureMismatch
+from agglo.core.shapes import FeatureSpec
+from agglo.teachers.catalogue import TeacherEntry
+
+State = dict[str, Tensor]
+
+
+class Teacher(nn.Module, ABC):
+    """Abstract: a frozen encoder. Concrete teachers implement `feature_map`, are `@final`, and override nothing else.
+
+    A teacher is always in eval mode, none of its parameters asks for a gradient, and `feature_map` runs without a graph; it may
+    run under autocast.
+
+    Attributes:
+        encoder: the network, in the layout of `transformers`.
+        spec: name, width, intended input and stride of its map.
+    """
+
+    def __init__(self, encoder: nn.Module, spec: FeatureSpec) -> None:
+        """Freeze `encoder` and keep what its map is."""
+        super().__init__()
+        self.encoder = encoder
+        self.spec = spec
+        self.requires_grad_(False)
+        self.train(False)
+
+    @abstractmethod
+    def feature_map(self, images: Float[Tensor, "batch 3 rows cols"]) -> Float[Tensor, "batch dim h w"]:
+        """Return the dense map of preprocessed `images`: one cell per `spec.stride_px` pixels, `spec.dim` channels.
+
+        Raises:
+            FeatureMismatch: if rows or cols do not fit the network.
+        """
+
+    def forward(self, images: Float[Tensor, "batch 3 rows cols"]) -> Float[Tensor, "batch dim h w"]:
+        """Return `feature_map(images)`."""
+        return self.feature_map(images)
+
+    def train(self, mode: bool = True) -> "Teacher":
+        """Stay in eval mode, whatever is asked."""
+        return super().train(False)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture: how to build it, how to wrap it, and how to read the layouts its weights are published in.
+
+    Attributes:
+        build_encoder: catalogue architecture -> trainable network with random weights (torch's global generator).
+        teacher: network and spec -> frozen `Teacher`.
+        adapt: published state -> state with the keys of `build_encoder`'s network; keys it does not know are passed on as
+            they are, so that strict loading names them.
+    """
+
+    build_encoder: Callable[[Mapping[str, Any]], nn.Module]
+    teacher: Callable[[nn.Module, FeatureSpec], Teacher]
+    adapt: Callable[[State], State]
+
+
+def require_multiple(images: Float[Tensor, "batch 3 rows cols"], spec: FeatureSpec, multiple: int) -> None:
+    """Raise `FeatureMismatch` unless rows and cols of `images` are multiples of `multiple`."""
+    rows, cols = images.shape[-2:]
+    if rows % multiple or cols % multiple:
+        raise FeatureMismatch(
+            f"teacher {spec.name} needs rows and cols that are multiples of {multiple} px, got {rows} x {cols}; "
+            f"render its views at {spec.input_px} px or another multiple."
+        )
+
+
+def preprocess(
+    entry: TeacherEntry, unit_images: Float[Tensor, "batch size size"]
+) -> Float[Tensor, "batch 3 size size"]:
+    """Turn grey images in `[0, 1]` into what the teacher of `entry` was trained on.
+
+    With `intensity="minmax"` each image is first stretched to its own full range (a constant image becomes 0); then grey is
+    repeated to three channels and normalised with the entry's mean and standard deviation. No resizing happens here: a view is
+    sampled from the source pixels at the teacher's own size.
+    """
+    grey = unit_images
+    if entry.intensity == "minmax":
+        low = grey.amin(dim=(1, 2), keepdim=True)
+        extent = grey.amax(dim=(1, 2), keepdim=True) - low
+        grey = (grey - low) / torch.where(extent > 0, extent, torch.ones_like(extent))
+    mean = torch.tensor(entry.mean, dtype=grey.dtype, device=grey.device).view(1, 3, 1, 1)
+    deviation = torch.tensor(entry.std, dtype=grey.dtype, device=grey.device).view(1, 3, 1, 1)
+    return (grey.unsqueeze(1) - mean) / deviation
