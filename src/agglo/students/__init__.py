@@ -1,0 +1,23 @@
+"""Students: small encoders that give one embedding of stride 8, whatever their backbone.
+
+A student is composed of an encoder (timm) and a neck; which combinations exist is data. Heads, decoders and losses are elsewhere.
+"""
+
+from agglo.students.catalogue import CATALOGUE, StudentEntry
+from agglo.students.facts import count_macs, count_parameters
+from agglo.students.necks import NECKS, Neck
+from agglo.students.norms import calibrate_norms, freeze_norms
+from agglo.students.student import Student, build_student
+
+__all__ = [
+    "CATALOGUE",
+    "NECKS",
+    "Neck",
+    "Student",
+    "StudentEntry",
+    "build_student",
+    "calibrate_norms",
+    "count_macs",
+    "count_parameters",
+    "freeze_norms",
+]
