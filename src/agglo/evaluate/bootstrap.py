@@ -1,0 +1,90 @@
+"""Intervals by a two-level bootstrap: seeds are drawn first, then patients within each seed; frames are never drawn on their own.
+
+Frames of one patient are not independent, so an interval over frames would be far too narrow. Below `MIN_PATIENTS` patients a
+percentile interval means nothing and none is given.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from agglo.core.seeds import generator
+
+MIN_PATIENTS = 5
+NUM_DRAWS = 2000
+LEVEL = 0.95
+
+PatientMatrix = Float[np.ndarray, "patients structures"]
+
+
+class Interval(NamedTuple):
+    """A percentile interval."""
+
+    low: float
+    high: float
+
+    @property
+    def holds_zero(self) -> bool:
+        """Whether 0 lies inside: a difference with such an interval is called "no difference shown"."""
+        return self.low <= 0.0 <= self.high
+
+
+def macro_mean(values: PatientMatrix) -> float:
+    """Return the mean over structures of the mean over patients; NaN entries (patient without structure) are left out.
+
+    A structure that no patient has is left out too; NaN when nothing is left.
+    """
+    return float(_macro_means(values, np.ones((1, len(values))))[0])
+
+
+def interval(
+    seeds: Sequence[Float[np.ndarray, "_ structures"]],
+    *,
+    keys: Sequence[int | str],
+    num_draws: int = NUM_DRAWS,
+) -> Interval | None:
+    """Return the 95% interval of the macro mean, averaged over seeds.
+
+    Each draw takes as many seeds as there are, with replacement, and within each as many patients as it has, with replacement; the
+    patients of a draw stay together over all structures. Structures that a draw holds no patient of are left out of that draw.
+
+    Args:
+        seeds: per training seed a value for each patient and structure, NaN where there is none; one seed is allowed.
+        keys: name the random stream, so that the same figures always get the same interval.
+        num_draws: of the bootstrap.
+
+    Returns:
+        None when any seed has fewer than `MIN_PATIENTS` patients with a value, or there are no seeds.
+    """
+    kept = [values[~np.isnan(values).all(axis=1)] for values in seeds]
+    if not kept or min(len(values) for values in kept) < MIN_PATIENTS:
+        return None
+    random = generator("bootstrap", *keys)
+    drawn_seeds = random.multinomial(len(kept), np.full(len(kept), 1 / len(kept)), size=num_draws)
+    means = np.zeros(num_draws)
+    for index, values in enumerate(kept):
+        times = drawn_seeds[:, index]
+        for repeat in range(int(times.max())):
+            is_drawn = times > repeat
+            counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=num_draws)
+            means += np.where(is_drawn, _macro_means(values, counts.astype(np.float64)), 0.0)
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(means / len(kept), (tail, 100 - tail))
+    return Interval(float(low), float(high))
+
+
+def _macro_means(
+    values: PatientMatrix, counts: Float[np.ndarray, "draws patients"]
+) -> Float[np.ndarray, " draws"]:
+    """Return the macro mean of each draw, where `counts` says how often each patient was drawn."""
+    is_known = ~np.isnan(values)
+    totals = counts @ np.where(is_known, values, 0.0)
+    weights = counts @ is_known.astype(np.float64)
+    has_any = weights > 0
+    means = np.divide(totals, weights, out=np.zeros_like(totals), where=has_any)
+    num_structures = has_any.sum(axis=1)
+    return np.divide(
+        means.sum(axis=1), num_structures, out=np.full(len(counts), np.nan), where=num_structures > 0
+    )
