@@ -1,0 +1,34 @@
+"""From a network's logits to masks on the picture's own pixels. No clean-up, no tracking: what the network said, resampled."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agglo_runtime.errors import AggloError
+from agglo_runtime.geometry import Letterbox
+
+
+class ThresholdError(AggloError, ValueError):
+    """A probability threshold is not strictly between 0 and 1."""
+
+
+def masks_from_logits(
+    logits: NDArray[np.float32], letterbox: Letterbox, *, threshold: float = 0.5
+) -> NDArray[np.bool_]:
+    """Return `logits [K, h, h]` as masks `[K, H, W]` at the picture's size: where the probability exceeds `threshold`.
+
+    Logits are resampled first and compared then, so an edge falls between cells where the network puts it.
+    """
+    if not 0 < threshold < 1:
+        raise ThresholdError(
+            f"`threshold` must be strictly between 0 and 1, got {threshold}; 0.5 is the usual one."
+        )
+    return letterbox.undo(logits) > math.log(threshold / (1 - threshold))
+
+
+def probabilities(logits: NDArray[np.float32], letterbox: Letterbox) -> NDArray[np.float32]:
+    """Return the probability `[K, H, W]` in `[0, 1]` of every structure at every pixel of the picture."""
+    undone = letterbox.undo(logits)
+    np.clip(undone, -60, 60, out=undone)
+    return np.reciprocal(np.float32(1) + np.exp(-undone), dtype=np.float32)

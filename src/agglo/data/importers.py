@@ -1,0 +1,282 @@
+"""Folders that open as they are, though not in the native format: `images/`, index masks in `masks/`, names in `classes.json`.
+
+What an empty place in a mask means differs from set to set, and so does who a patient is; both are stated here as data, set by set,
+recognised by the folder's name. A folder with another name may state them in its own `classes.json` (`patients`: "each" image or
+"one"; `without_pixels`: a state's word), else every image is taken as a patient of its own and a class without pixels as absent.
+Masks are looked through once on opening, because nothing else says which classes they hold.
+"""
+
+import csv
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from agglo.core.errors import DataError, ImageError
+from agglo.core.files import read_json
+from agglo.data.dataset import Frame, Header
+from agglo.data.masks import MaskEncoding
+from agglo.data.problems import Problems
+from agglo.data.states import STATE_OF_WORD, State
+from agglo_runtime.images import SUFFIXES, read_image
+
+_LOG = logging.getLogger(__name__)
+
+StatesOfFrame = Callable[[Path, Path | None], tuple[State, ...]]
+"""From a picture's and its mask's path to the state of every class."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a folder's files mean.
+
+    Attributes:
+        patients: "each" picture is a patient of its own, "one" patient for the whole folder, or "source": the file name before its
+            last underscore and number.
+        without_pixels: state of a class that has no pixel in a mask that exists.
+        groups: named sets of classes.
+        facts: of every frame.
+        notes: what to know, for the dataset's description.
+    """
+
+    patients: Literal["each", "one", "source"] = "each"
+    without_pixels: State = State.ABSENT
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: str = ""
+
+
+_THORACIC = tuple(f"T{level}" for level in range(1, 13))
+_LUMBAR = tuple(f"L{level}" for level in range(1, 6))
+_CLIP_FULLY_LABELLED = 122
+"""Last frame of `vfss_clip` in which a class without pixels is absent; later ones were left half-way."""
+
+RULES: Mapping[str, Rules] = {
+    "angiogram": Rules(facts={"polarity": "bone_black", "view": "coronary"}),
+    "cephalogram": Rules(
+        facts={"polarity": "bone_white", "view": "lateral", "facing": "right"},
+        notes="19 landmarks in two annotation sets lie beside the images as CSV; there are no masks.",
+    ),
+    "em_membrane": Rules(
+        patients="one", facts={"view": "electron microscopy"}, notes="One stack of 30 slices."
+    ),
+    "panoramic_teeth": Rules(
+        facts={"polarity": "bone_white", "view": "panoramic"},
+        notes="The two empty masks are of toothless jaws: absent.",
+    ),
+    "spine_ap": Rules(
+        without_pixels=State.NOT_ASSESSABLE,
+        groups={"thoracic": _THORACIC, "lumbar": _LUMBAR},
+        facts={"polarity": "bone_white", "view": "AP"},
+        notes="Quadrilaterals of all 17 vertebrae; one without pixels would lie outside of the image: not assessable.",
+    ),
+    "spine_mr": Rules(
+        without_pixels=State.UNLABELLED,
+        facts={"view": "sagittal MR"},
+        notes="Some masks are empty or lack a class although vertebrae and discs are in the slice: unlabelled, not absent.",
+    ),
+    "vfss_clip": Rules(
+        patients="one",
+        groups={
+            "areas": ("pharynx_lumen", "vallecular_residue", "pyriform_UES_residue"),
+            "lines": ("posterior_pharyngeal_wall",),
+            "landmarks": (
+                "C2_landmark",
+                "C4_landmark",
+                "tongue_base_landmark",
+                "hyoid_landmark",
+                "UES_landmark",
+            ),
+        },
+        facts={"polarity": "bone_black", "view": "lateral", "facing": "right"},
+        notes=(
+            "One healthy subject. Frames 0-122 are fully labelled: a class without pixels is absent. In 123-127 classes "
+            "with pixels are present and the others unlabelled; 128 and later are unlabelled. The container's 12 frames/s "
+            "are not trusted. The pharynx lumen shrinks to an island inside the contrast in frames 57-77."
+        ),
+    ),
+    "vfss_misc": Rules(
+        patients="source",
+        facts={"polarity": "bone_black", "view": "lateral"},
+        notes=(
+            "Frames without a mask are unlabelled. Whether frames of one source are of one subject is unknown: they count as one."
+        ),
+    ),
+}
+
+
+def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
+    """Return the header and the frames of an index-mask folder; raises one `DataError` with all problems found."""
+    problems = Problems(str(folder))
+    classes = _read_classes(folder)
+    names = tuple(classes["classes"])
+    rules = RULES.get(folder.name) or _own_rules(classes, folder)
+    states_of = (
+        _clip_states(folder, names)
+        if folder.name == "vfss_clip"
+        else _states_in_masks(names, rules, problems)
+    )
+    masks = {path.stem: path for path in _pictures(folder / "masks")}
+    pictures = _pictures(folder / "images")
+    _check_names(pictures, masks, problems)
+    frames = [
+        _frame(path, order, masks.get(path.stem), states_of, rules) for order, path in enumerate(pictures)
+    ]
+    frames.extend(_unlabelled(folder, len(names), rules))
+    problems.raise_if_any()
+    source = folder / "SOURCE.txt"
+    description = {
+        "is_phantom": False,
+        "contains_patient_data": True,
+        "labels": classes.get("index", ""),
+        "notes": rules.notes,
+        "source": source.read_text(encoding="utf-8").strip() if source.is_file() else "",
+    }
+    encoding = MaskEncoding("index", tuple(range(1, len(names) + 1)))
+    return Header(folder, folder.name, names, rules.groups, encoding, description), frames
+
+
+def _read_classes(folder: Path) -> dict[str, Any]:
+    path = folder / "classes.json"
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise DataError(f"{path} must be JSON, reading it gave: {error}; write it again.") from None
+    names = content.get("classes") if isinstance(content, dict) else None
+    if not isinstance(names, list) or len(set(map(str, names))) < len(names):
+        raise DataError(
+            f"{path} must have `classes`, a list of distinct names for the values 1..K, it has {names!r}; mend it."
+        )
+    return content
+
+
+def _own_rules(classes: Mapping[str, Any], folder: Path) -> Rules:
+    patients, word = classes.get("patients", "each"), classes.get("without_pixels", State.ABSENT.word)
+    if patients not in ("each", "one", "source") or word not in STATE_OF_WORD:
+        raise DataError(
+            f"{folder / 'classes.json'} must have `patients` each, one or source and `without_pixels` one of "
+            f"{sorted(STATE_OF_WORD)[1:]}, it has {patients!r} and {word!r}; mend them."
+        )
+    if "patients" not in classes:
+        _LOG.warning(
+            "%s: every image is taken as a patient of its own; state `patients` in its classes.json", folder
+        )
+    return Rules(patients=patients, without_pixels=STATE_OF_WORD[word])
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _check_names(pictures: Sequence[Path], masks: Mapping[str, Path], problems: Problems) -> None:
+    stems = [path.stem for path in pictures]
+    for stem in sorted(
+        {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(stems) else ()
+    ):
+        problems.add(
+            f"images/{stem}: there must be one image of that name, there are several; remove all but one"
+        )
+    for stem in sorted(set(masks) - set(stems)):
+        problems.add(
+            f"masks/{masks[stem].name}: must have an image of the same name, there is none; rename or remove it"
+        )
+
+
+def _states_in_masks(names: Sequence[str], rules: Rules, problems: Problems) -> StatesOfFrame:
+    """Return states from a mask's pixels: present with any, as the rules say without, unlabelled without a mask."""
+
+    def states(_: Path, mask: Path | None) -> tuple[State, ...]:
+        if mask is None:
+            return (State.UNLABELLED,) * len(names)
+        try:
+            counts = np.bincount(read_image(mask).reshape(-1), minlength=len(names) + 1)
+        except ImageError as error:
+            problems.add(str(error))
+            return (State.UNLABELLED,) * len(names)
+        if len(counts) > len(names) + 1:
+            problems.add(
+                f"masks/{mask.name}: values must be 0..{len(names)} as in classes.json, it has {len(counts) - 1}; mend it"
+            )
+        return tuple(State.PRESENT if count else rules.without_pixels for count in counts[1 : len(names) + 1])
+
+    return states
+
+
+def _clip_states(folder: Path, names: Sequence[str]) -> StatesOfFrame:
+    """Return states of `vfss_clip` from its own table of pixel counts."""
+    with (folder / "frames.csv").open(encoding="utf-8", newline="") as file:
+        rows = {int(row["frame"]): row for row in csv.DictReader(file)}
+
+    def states(image: Path, _: Path | None) -> tuple[State, ...]:
+        number = _number_in(image.stem, 0)
+        otherwise = State.ABSENT if number <= _CLIP_FULLY_LABELLED else State.UNLABELLED
+        return tuple(State.PRESENT if int(rows[number][f"{name}_px"]) else otherwise for name in names)
+
+    return states
+
+
+def _number_in(stem: str, order: int) -> int:
+    found = re.search(r"(\d+)$", stem)
+    return int(found.group(1)) if found else order
+
+
+def _patient_of(stem: str, rules: Rules, folder: str) -> str:
+    if rules.patients == "one":
+        return folder
+    return re.sub(r"_\d+$", "", stem) if rules.patients == "source" else stem
+
+
+def _frame(path: Path, order: int, mask: Path | None, states_of: StatesOfFrame, rules: Rules) -> Frame:
+    states = states_of(path, mask)
+    patient = _patient_of(path.stem, rules, path.parent.parent.name)
+    return Frame(
+        id=path.stem,
+        patient=patient,
+        video=patient,
+        swallow="",
+        index=0 if rules.patients == "each" else _number_in(path.stem, order),
+        spacing_mm=None,
+        spacing_source="none",
+        fps=None,
+        fps_source="none",
+        states=states,
+        visible=(1.0,) * len(states),
+        image=path,
+        mask_files=() if mask is None else (mask,),
+        facts=rules.facts,
+    )
+
+
+def _unlabelled(folder: Path, num_classes: int, rules: Rules) -> list[Frame]:
+    """Return the frames of every folder beside `images/` called `unlabelled_<source>`: one patient each, in time order."""
+    frames = []
+    for beside in sorted(folder.glob("unlabelled_*")):
+        source = beside.name.removeprefix("unlabelled_")
+        for order, path in enumerate(_pictures(beside)):
+            frames.append(
+                Frame(
+                    id=f"{source}_{path.stem}",
+                    patient=source,
+                    video=source,
+                    swallow="",
+                    index=_number_in(path.stem, order),
+                    spacing_mm=None,
+                    spacing_source="none",
+                    fps=None,
+                    fps_source="none",
+                    states=(State.UNLABELLED,) * num_classes,
+                    visible=(1.0,) * num_classes,
+                    image=path,
+                    mask_files=(),
+                    facts=rules.facts,
+                )
+            )
+    return frames

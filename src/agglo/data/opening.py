@@ -1,0 +1,45 @@
+"""The one door to a dataset: whichever format a folder has, out comes a `Dataset`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agglo.core.errors import DataError
+from agglo.data.dataset import CACHE_BYTES, Dataset, Polarity
+from agglo.data.importers import read_foreign
+from agglo.data.native import read_native
+
+
+def open_dataset(
+    folder: Path,
+    *,
+    structures: Sequence[str] | None = None,
+    polarity: Polarity = "as_is",
+    cache_bytes: int = CACHE_BYTES,
+) -> Dataset:
+    """Open the dataset in `folder`: the native format (`dataset.json`) or index masks (`classes.json` and `images/`).
+
+    Args:
+        folder: the dataset's folder.
+        structures: names to keep, in this order; all when None, none at all when empty.
+        polarity: "bone_black" gives pictures marked `bone_white` inverted.
+        cache_bytes: bound of the pixels kept in memory.
+
+    Raises `DataError` with every problem found. A dataset without any frame is a problem.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} must be a dataset folder, there is no such folder; check the path.")
+    if (folder / "dataset.json").is_file():
+        header, frames = read_native(folder)
+    elif (folder / "images").is_dir() and (folder / "classes.json").is_file():
+        header, frames = read_foreign(folder)
+    else:
+        raise DataError(
+            f"{folder} must hold `dataset.json` and `frames.csv`, or `classes.json`, `images/` and `masks/`; it holds "
+            f"{sorted(path.name for path in folder.iterdir())[:10]}; check the path, or import the data first."
+        )
+    if not frames:
+        raise DataError(
+            f"{folder} must hold at least one frame, it holds none; check its frame table or its `images/`."
+        )
+    dataset = Dataset(header, frames, polarity=polarity, cache_bytes=cache_bytes)
+    return dataset if structures is None else dataset.with_structures(structures)
