@@ -5,6 +5,7 @@ The import hook makes beartype check every jaxtyping signature of `agglo`; it mu
 """
 
 import os
+from pathlib import Path
 
 os.environ.update(
     {
@@ -21,6 +22,18 @@ from jaxtyping import install_import_hook
 
 install_import_hook(["agglo"], "beartype.beartype")
 
+import pytest
 import torch
 
 torch.set_num_threads(2)
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data_folder() -> Path:
+    """Return the folder of the real images that docs/data.md describes; skips the test where there is none."""
+    folder = Path(os.environ.get("AGGLO_REAL_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("needs real images: set AGGLO_REAL_DATA (docs/data.md)")
+    return folder
