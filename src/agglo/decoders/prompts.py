@@ -1,0 +1,132 @@
+"""SAM2's own prompt encoder and mask decoder, composed for boxes and points on a plain embedding.
+
+Used to train and to test promptable teachers, and as the yardstick of the one-pass decoder's speed. High-resolution features
+are left out (zero), the image's constant `no_memory_embedding` too; one mask per prompt is returned, never one of three.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import Sam2MaskDecoderConfig, Sam2PromptEncoderConfig
+from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder, Sam2PromptEncoder
+
+from agglo.core.errors import ConfigError, FeatureMismatch
+
+
+@final
+class PromptDecoder(nn.Module):
+    """Masks for boxes or points, at a quarter of the embedding's stride.
+
+    Attributes:
+        image_size: side in pixels of the square image that prompts refer to.
+        grid: rows and columns of the embedding it reads.
+    """
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int = 256,
+        image_size: int = 1024,
+        patch_size: int = 16,
+        depth: int = 2,
+        mlp_dim: int = 2048,
+    ) -> None:
+        """Build with random weights from torch's global generator; the defaults are SAM2's.
+
+        Args:
+            embed_dim: channels of the embedding, a multiple of 16.
+            image_size: side in pixels of the square image that prompts refer to.
+            patch_size: pixels per cell of the embedding.
+            depth: two-way layers.
+            mlp_dim: hidden width of the tokens' MLP.
+
+        Raises:
+            ConfigError: if `patch_size` does not divide `image_size`, or `embed_dim` is no multiple of 16.
+        """
+        super().__init__()
+        if image_size % patch_size or embed_dim % 16:
+            raise ConfigError(
+                f"prompt decoder: patch_size must divide image_size and 16 must divide embed_dim, got {patch_size}, "
+                f"{image_size} and {embed_dim}."
+            )
+        self.image_size = image_size
+        self.grid = (image_size // patch_size, image_size // patch_size)
+        prompt_config = Sam2PromptEncoderConfig(
+            hidden_size=embed_dim, image_size=image_size, patch_size=patch_size
+        )
+        decoder_config = Sam2MaskDecoderConfig(
+            hidden_size=embed_dim,
+            num_hidden_layers=depth,
+            mlp_dim=mlp_dim,
+            iou_head_hidden_dim=embed_dim,
+            dynamic_multimask_via_stability=False,
+        )
+        decoder_config._attn_implementation = "sdpa"
+        self.prompt_encoder = Sam2PromptEncoder(prompt_config)
+        self.mask_decoder = Sam2MaskDecoder(decoder_config)
+
+    def forward(
+        self, embedding: Float[Tensor, "batch embed h w"], boxes: Float[Tensor, "batch prompts 4"]
+    ) -> Float[Tensor, "batch prompts {4*h} {4*w}"]:
+        """Return one logit map per box.
+
+        Args:
+            embedding: of an image of `image_size` px.
+            boxes: left, top, right, bottom in pixels of that image; at least one per image.
+        """
+        sparse, dense = self.prompt_encoder(
+            input_points=None, input_labels=None, input_boxes=boxes, input_masks=None
+        )
+        return self._decode(embedding, sparse, dense)
+
+    def decode_points(
+        self,
+        embedding: Float[Tensor, "batch embed h w"],
+        points: Float[Tensor, "batch prompts points 2"],
+        labels: Int[Tensor, "batch prompts points"],
+    ) -> Float[Tensor, "batch prompts {4*h} {4*w}"]:
+        """Return one logit map per set of points.
+
+        Args:
+            embedding: of an image of `image_size` px.
+            points: x, y in pixels of that image.
+            labels: 1 inside the object, 0 outside, -1 for no point.
+        """
+        sparse, dense = self.prompt_encoder(
+            input_points=points, input_labels=labels, input_boxes=None, input_masks=None
+        )
+        return self._decode(embedding, sparse, dense)
+
+    def _decode(
+        self,
+        embedding: Float[Tensor, "batch embed h w"],
+        sparse: Float[Tensor, "batch prompts tokens embed"],
+        dense: Float[Tensor, "batch embed gridrows gridcols"],
+    ) -> Float[Tensor, "batch prompts {4*h} {4*w}"]:
+        batch, _, rows, cols = embedding.shape
+        if (rows, cols) != self.grid:
+            raise FeatureMismatch(
+                f"prompt decoder for {self.image_size} px images needs an embedding of {self.grid[0]} x {self.grid[1]} cells, "
+                f"got {rows} x {cols}; build it with the image's size and the encoder's stride."
+            )
+        absent = embedding.new_zeros(batch, 1, 1, 1)
+        masks, _, _, _ = self.mask_decoder(
+            image_embeddings=embedding,
+            image_positional_embeddings=self._cell_positions().to(embedding.dtype).repeat(batch, 1, 1, 1),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+            high_resolution_features=[absent, absent],
+        )
+        return masks.squeeze(2)
+
+    def _cell_positions(self) -> Float[Tensor, "1 embed gridrows gridcols"]:
+        """Return the encoding of the centres of the embedding's cells, by the prompts' own encoder."""
+        rows, cols = self.grid
+        device = self.prompt_encoder.no_mask_embed.weight.device
+        down = (torch.arange(rows, device=device) + 0.5) / rows
+        across = (torch.arange(cols, device=device) + 0.5) / cols
+        centres = torch.stack(torch.meshgrid(down, across, indexing="ij")[::-1], dim=-1)
+        return self.prompt_encoder.shared_embedding(centres).permute(2, 0, 1).unsqueeze(0)

@@ -1,0 +1,146 @@
+"""The one-pass structure decoder: K learned tokens ask the embedding for K masks at once, without prompts.
+
+SAM2's two-way transformer (from `transformers`) on the student's grid; each structure's token then weighs the upscaled
+features through one shared network. Promptable decoding is in `prompts`; losses and thresholds are elsewhere.
+"""
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from timm.layers import LayerNorm2d
+from torch import Tensor, nn
+from transformers import Sam2MaskDecoderConfig
+from transformers.models.sam2.modeling_sam2 import Sam2TwoWayTransformer
+
+from agglo.core.errors import ConfigError
+from agglo.core.shapes import StudentFeatures
+from agglo.decoders.positions import FourierPositions
+
+NUM_HEADS = 8
+GRID_STRIDES_PX = (8, 16)
+EMBEDDING_STRIDE_PX = 8
+OUTPUT_STRIDE_PX = 2
+RARE_FOREGROUND_LOGIT = -3.0  # sigmoid 0.05: a structure covers a few per cent of a frame
+
+
+@final
+class StructureDecoder(nn.Module):
+    """Logits of K structures at stride 2, in one pass over the student's embedding of stride 8.
+
+    Attributes:
+        num_structures: K.
+        grid_stride: pixels per cell of the transformer's grid: 8 for accuracy, 16 for speed.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_structures: int,
+        embed_dim: int = 256,
+        grid_stride: int = 8,
+        high_res_dims: tuple[int, int] | None = None,
+        depth: int = 2,
+        mlp_dim: int = 2048,
+    ) -> None:
+        """Build with random weights from torch's global generator.
+
+        Args:
+            num_structures: K, at least 1.
+            embed_dim: channels of the embedding, a multiple of 16.
+            grid_stride: 8, or 16 to let the transformer read a pooled embedding.
+            high_res_dims: channels of the student's own maps of strides 8 and 4, to let them refine the upscaling; None leaves
+                them out, as the paper does.
+            depth: two-way layers.
+            mlp_dim: hidden width of the tokens' MLP.
+
+        Raises:
+            ConfigError: listing every argument that cannot be used.
+        """
+        super().__init__()
+        _check_arguments(num_structures, embed_dim, grid_stride, depth)
+        self.num_structures = num_structures
+        self.grid_stride = grid_stride
+        config = Sam2MaskDecoderConfig(
+            hidden_size=embed_dim, num_hidden_layers=depth, num_attention_heads=NUM_HEADS, mlp_dim=mlp_dim
+        )
+        config._attn_implementation = "sdpa"
+        self.tokens = nn.Parameter(torch.randn(num_structures, embed_dim))
+        self.positions = FourierPositions(embed_dim)
+        self.transformer = Sam2TwoWayTransformer(config)
+        self.upscaling = Upscaling(embed_dim, high_res_dims)
+        self.weigh = nn.Sequential(
+            nn.Linear(embed_dim, embed_dim),
+            nn.ReLU(),
+            nn.Linear(embed_dim, embed_dim),
+            nn.ReLU(),
+            nn.Linear(embed_dim, embed_dim // 8),
+        )
+        self.bias = nn.Parameter(torch.full((num_structures,), RARE_FOREGROUND_LOGIT))
+
+    def forward(self, features: StudentFeatures) -> Float[Tensor, "batch structures h2 w2"]:
+        """Return one logit map per structure, four times the embedding's rows and cols."""
+        grid = features.embedding
+        if self.grid_stride != EMBEDDING_STRIDE_PX:
+            grid = F.avg_pool2d(grid, kernel_size=self.grid_stride // EMBEDDING_STRIDE_PX)
+        batch, _, rows, cols = grid.shape
+        tokens_BPKE = self.tokens.expand(batch, 1, -1, -1)
+        positions = self.positions(rows, cols).to(grid.dtype).expand(batch, -1, -1, -1)
+        tokens_BPKE, cells_BPNE = self.transformer(
+            point_embeddings=tokens_BPKE,
+            image_embeddings=grid,
+            image_positional_embeddings=positions,
+            attention_similarity=None,
+        )
+        decoded = cells_BPNE.squeeze(1).transpose(1, 2).unflatten(2, (rows, cols))
+        if self.grid_stride != EMBEDDING_STRIDE_PX:
+            decoded = features.embedding + F.interpolate(
+                decoded, scale_factor=float(self.grid_stride // EMBEDDING_STRIDE_PX), mode="bilinear"
+            )
+        fine_BCHW = self.upscaling(decoded, features)
+        weights_BKC = self.weigh(tokens_BPKE.squeeze(1))
+        logits_BKN = weights_BKC @ fine_BCHW.flatten(2) + self.bias.unsqueeze(1)
+        return logits_BKN.unflatten(2, fine_BCHW.shape[-2:])
+
+
+@final
+class Upscaling(nn.Module):
+    """Stride 8 to stride 2 by two transposed convolutions, as in SAM2; the student's own maps may be added on the way."""
+
+    def __init__(self, embed_dim: int, high_res_dims: tuple[int, int] | None) -> None:
+        """Build for `embed_dim` channels in and `embed_dim / 8` out; see `StructureDecoder` for `high_res_dims`."""
+        super().__init__()
+        self.lateral8: nn.Module | None = None
+        self.lateral4: nn.Module | None = None
+        if high_res_dims is not None:
+            self.lateral8 = nn.Conv2d(high_res_dims[0], embed_dim, kernel_size=1)
+            self.lateral4 = nn.Conv2d(high_res_dims[1], embed_dim // 4, kernel_size=1)
+        self.to_stride4 = nn.ConvTranspose2d(embed_dim, embed_dim // 4, kernel_size=2, stride=2)
+        self.norm = LayerNorm2d(embed_dim // 4)
+        self.to_stride2 = nn.ConvTranspose2d(embed_dim // 4, embed_dim // 8, kernel_size=2, stride=2)
+
+    def forward(
+        self, decoded: Float[Tensor, "batch embed h8 w8"], features: StudentFeatures
+    ) -> Float[Tensor, "batch {embed//8} {4*h8} {4*w8}"]:
+        """Return fine features from which masks are weighed."""
+        if self.lateral8 is not None:
+            decoded = decoded + self.lateral8(features.stride8)
+        finer = self.to_stride4(decoded)
+        if self.lateral4 is not None:
+            finer = finer + self.lateral4(features.stride4)
+        return F.gelu(self.to_stride2(F.gelu(self.norm(finer))))
+
+
+def _check_arguments(num_structures: int, embed_dim: int, grid_stride: int, depth: int) -> None:
+    problems = []
+    if num_structures < 1:
+        problems.append(f"num_structures must be at least 1, got {num_structures}")
+    if embed_dim < 16 or embed_dim % 16:
+        problems.append(f"embed_dim must be a positive multiple of 16, got {embed_dim}")
+    if grid_stride not in GRID_STRIDES_PX:
+        problems.append(f"grid_stride must be one of {GRID_STRIDES_PX}, got {grid_stride}")
+    if depth < 1:
+        problems.append(f"depth must be at least 1, got {depth}")
+    if problems:
+        raise ConfigError("structure decoder: " + "; ".join(problems) + ".")
