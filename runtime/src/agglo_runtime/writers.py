@@ -27,14 +27,14 @@ COLOURS: dict[str, Colour] = {
     "pharynx_lumen": (0, 200, 255),
     "trachea": (60, 235, 120),
     "epiglottis": (255, 70, 70),
-    "mandible": (240, 120, 240),
+    "mandible": (140, 160, 255),
     "C1": (255, 190, 140),
     "C2": (255, 160, 100),
-    "C3": (245, 132, 72),
-    "C4": (222, 110, 88),
-    "C5": (196, 98, 122),
-    "C6": (166, 96, 160),
-    "C7": (136, 102, 196),
+    "C3": (250, 130, 80),
+    "C4": (245, 115, 110),
+    "C5": (235, 110, 150),
+    "C6": (210, 115, 195),
+    "C7": (175, 125, 235),
 }
 """Colour (red, green, blue) of every structure of the swallowing set; neighbouring vertebrae are neighbouring shades."""
 
@@ -63,7 +63,7 @@ _LEVEL = re.compile(r"[CTLS]\d+")
 _BACKGROUND: Colour = (18, 20, 24)
 _TEXT: Colour = (225, 228, 232)
 _FAINT: Colour = (120, 126, 134)
-_MIN_SIDE = 640
+_MIN_SIDE = 512
 _OVERSAMPLING = 2
 _WIDTH_PX = 2.0
 _BLUR = 1.2
@@ -125,7 +125,7 @@ def draw_contours(
 ) -> Image.Image:
     """Return a colour picture of a grey `image [H, W]` with the outline of each of `masks [K, H, W]`.
 
-    Small pictures are enlarged by a whole factor to a long side of at least 640 px. A legend of all `names` stands at the right
+    Small pictures are enlarged by a whole factor to a long side of at least 512 px. A legend of all `names` stands at the right
     (faint where a mask is empty), one line of `notes` at the bottom. Outlines are two pixels wide and antialiased.
     """
     _check(masks, names, image.shape)

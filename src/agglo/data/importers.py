@@ -113,12 +113,10 @@ def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
     """Return the header and the frames of an index-mask folder; raises one `DataError` with all problems found."""
     problems = Problems(str(folder))
     classes = _read_classes(folder)
-    names = tuple(classes["classes"])
-    rules = RULES.get(folder.name) or _own_rules(classes, folder)
+    names, name = tuple(classes["classes"]), folder.absolute().name
+    rules = RULES.get(name) or _own_rules(classes, folder)
     states_of = (
-        _clip_states(folder, names)
-        if folder.name == "vfss_clip"
-        else _states_in_masks(names, rules, problems)
+        _clip_states(folder, names) if name == "vfss_clip" else _states_in_masks(names, rules, problems)
     )
     masks = {path.stem: path for path in _pictures(folder / "masks")}
     pictures = _pictures(folder / "images")
@@ -137,7 +135,7 @@ def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
         "source": source.read_text(encoding="utf-8").strip() if source.is_file() else "",
     }
     encoding = MaskEncoding("index", tuple(range(1, len(names) + 1)))
-    return Header(folder, folder.name, names, rules.groups, encoding, description), frames
+    return Header(folder, name, names, rules.groups, encoding, description), frames
 
 
 def _read_classes(folder: Path) -> dict[str, Any]:
@@ -212,13 +210,23 @@ def _states_in_masks(names: Sequence[str], rules: Rules, problems: Problems) -> 
 
 def _clip_states(folder: Path, names: Sequence[str]) -> StatesOfFrame:
     """Return states of `vfss_clip` from its own table of pixel counts."""
-    with (folder / "frames.csv").open(encoding="utf-8", newline="") as file:
-        rows = {int(row["frame"]): row for row in csv.DictReader(file)}
+    path = folder / "frames.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            found = {
+                int(row["frame"]): [int(row[f"{name}_px"]) for name in names] for row in csv.DictReader(file)
+            }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} must have the columns frame and <class>_px, which say what is labelled; reading it gave {error!r}; restore it."
+        ) from None
 
-    def states(image: Path, _: Path | None) -> tuple[State, ...]:
+    def states(image: Path, mask: Path | None) -> tuple[State, ...]:
         number = _number_in(image.stem, 0)
-        otherwise = State.ABSENT if number <= _CLIP_FULLY_LABELLED else State.UNLABELLED
-        return tuple(State.PRESENT if int(rows[number][f"{name}_px"]) else otherwise for name in names)
+        is_complete = mask is not None and number in found and number <= _CLIP_FULLY_LABELLED
+        otherwise = State.ABSENT if is_complete else State.UNLABELLED
+        counts = found.get(number, [0] * len(names)) if mask else [0] * len(names)
+        return tuple(State.PRESENT if count else otherwise for count in counts)
 
     return states
 
@@ -236,7 +244,7 @@ def _patient_of(stem: str, rules: Rules, folder: str) -> str:
 
 def _frame(path: Path, order: int, mask: Path | None, states_of: StatesOfFrame, rules: Rules) -> Frame:
     states = states_of(path, mask)
-    patient = _patient_of(path.stem, rules, path.parent.parent.name)
+    patient = _patient_of(path.stem, rules, path.absolute().parent.parent.name)
     return Frame(
         id=path.stem,
         patient=patient,

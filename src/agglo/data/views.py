@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, UInt8, UInt16
 from agglo.core.errors import DataError
 from agglo.core.seeds import generator
 from agglo.data.masks import BITS, pack
+from agglo.data.problems import Problems
 from agglo_runtime.geometry import padding, resize
 
 Affine = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -77,6 +78,24 @@ class ViewRecipe:
     gain: tuple[float, float] = (0.85, 1.15)
     offset: tuple[float, float] = (-0.06, 0.06)
     invert_probability: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise one `DataError` with every range that cannot be drawn from."""
+        problems = Problems("views")
+        for name in ("zoom", "gamma", "gain", "offset"):
+            low, high = getattr(self, name)
+            if low > high or (low <= 0 and name != "offset"):
+                above = "" if name == "offset" else " above 0"
+                problems.add(f"`{name}` must be [least, greatest]{above}, got {[low, high]}")
+        for name in ("flip_probability", "invert_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                problems.add(f"`{name}` must be from 0 to 1, got {getattr(self, name)}")
+        if self.aspect < 1 or min(self.rotation_deg, self.shift) < 0:
+            problems.add(
+                "`aspect` must be at least 1, `rotation_deg` and `shift` at least 0, "
+                f"got {self.aspect}, {self.rotation_deg} and {self.shift}"
+            )
+        problems.raise_if_any()
 
 
 def identity_view(height: int, width: int) -> View:

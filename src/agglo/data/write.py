@@ -16,9 +16,10 @@ from jaxtyping import Bool, UInt8, UInt16
 
 from agglo.core.files import write_json, write_text
 from agglo.data.masks import KINDS, Kind, mask_paths, write_masks, write_png
-from agglo.data.native import COLUMNS, FORMAT_VERSION, structure_problems
+from agglo.data.native import FORMAT_VERSION, structure_problems
 from agglo.data.problems import Problems
 from agglo.data.states import State
+from agglo.data.table import COLUMNS
 
 
 @dataclass(frozen=True)
