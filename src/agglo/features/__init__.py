@@ -1,0 +1,11 @@
+"""Teacher features: extracted once, kept in a store that survives, summed up into statistics, normalised.
+
+Nothing here knows of students or losses.
+"""
+
+from agglo.features.extract import extract
+from agglo.features.moments import Moments
+from agglo.features.normalise import Normaliser, make_normaliser
+from agglo.features.store import Column, FeatureStore, Samples
+
+__all__ = ["Column", "FeatureStore", "Moments", "Normaliser", "Samples", "extract", "make_normaliser"]

@@ -79,6 +79,19 @@ def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch
         Interrupted: Ctrl-C; everything up to the last whole step is saved.
     """
     watch = watch or Watch()
+    training = begin(task, plan, place)
+    state = training.state
+    if state.step < plan.steps:
+        log = RunLog(place.folder / "log.jsonl", keep_until_step=state.step)
+        hooks = make_hooks(log, plan, watch) if training.fabric.is_global_zero else []
+        training.run(training.batches(source, plan, workers=place.workers), plan, hooks)
+    if state.average is not None:
+        task.load_state_dict(state.average.values)
+    return state
+
+
+def begin(task: Task, plan: Plan, place: Place) -> "Training":
+    """Return a training ready to take its next step, gone on from the checkpoint where there is one."""
     fabric = place.device.start()
     task.to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(task, make_optimizer(task, plan))
@@ -87,28 +100,11 @@ def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch
     checkpoint = Checkpoint(place.folder / "checkpoint.pt", identity, fabric)
     training = Training(fabric, model, task, optimizer, checkpoint, State(task, plan.steps, average=average))
     training.restore()
-    if training.state.step < plan.steps:
-        log = RunLog(place.folder / "log.jsonl", keep_until_step=training.state.step)
-        training.run(
-            _batches(source, plan, place, training), plan, _hooks(log, plan, watch, fabric.is_global_zero)
-        )
-    if average is not None:
-        task.load_state_dict(average.values)
-    return training.state
+    return training
 
 
-def _batches(source: SampleSource, plan: Plan, place: Place, training: "Training") -> Iterator[Any]:
-    fabric = training.fabric
-    steps = range(training.state.step, plan.steps)
-    share = Share(fabric.global_rank, fabric.world_size)
-    return make_batches(
-        source, seed=plan.seed, batch_size=plan.batch_size, steps=steps, share=share, workers=place.workers
-    )
-
-
-def _hooks(log: RunLog, plan: Plan, watch: Watch, is_first_process: bool) -> list[Hook]:
-    if not is_first_process:
-        return []
+def make_hooks(log: RunLog, plan: Plan, watch: Watch) -> list[Hook]:
+    """Return the hooks of a training: its log, and its scoring on held-out data where that is asked for."""
     hooks: list[Hook] = [LogHook(log, every=plan.log_every, progress=watch.progress)]
     if watch.score is not None:
         hooks.append(ValidateHook(log, watch.score, every=watch.every))
@@ -132,6 +128,14 @@ class Training:
             self.task, self.optimizer, self.state.average
         )
         self.state.is_bad = torch.zeros((), dtype=torch.bool, device=self.fabric.device)
+
+    def batches(self, source: SampleSource, plan: Plan, *, workers: int = 0) -> Iterator[Any]:
+        """Return the batches of the steps that are left, this process's share of each."""
+        share = Share(self.fabric.global_rank, self.fabric.world_size)
+        steps = range(self.state.step, plan.steps)
+        return make_batches(
+            source, seed=plan.seed, batch_size=plan.batch_size, steps=steps, share=share, workers=workers
+        )
 
     def save(self) -> None:
         """Write the checkpoint (first process only)."""

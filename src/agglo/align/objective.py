@@ -1,0 +1,80 @@
+"""Stage 2's objective: Dice + cross-entropy over what is known, with the encoder frozen, tuned from some step on, or trained.
+
+`UNLABELLED` and `NOT_ASSESSABLE` structures of a frame take no part: no gradient says that they are absent.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from agglo.align.losses import binary_cross_entropy, dice_loss
+from agglo.decoders import StructureDecoder
+from agglo.students import Student, freeze_norms
+from agglo.train import Outcome, Task
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How the encoder takes part.
+
+    Attributes:
+        tuned_from: the step from which it is trained; `None` keeps it frozen.
+        learning_rate_scale: its rate as a share of the decoder's.
+        norms: `frozen` keeps BatchNorm's statistics (always so while the encoder is frozen); `local` lets them follow.
+    """
+
+    tuned_from: int | None = None
+    learning_rate_scale: float = 1.0
+    norms: Literal["frozen", "local"] = "frozen"
+
+
+@final
+class AlignTask(Task):
+    """A student and a structure decoder."""
+
+    def __init__(
+        self, student: Student, decoder: StructureDecoder, *, encoder: Encoder, dice_weight: float = 1.0
+    ) -> None:
+        """Take ready-made parts; `dice_weight` weighs the Dice loss against the cross-entropy."""
+        super().__init__()
+        self.student, self.decoder = student, decoder
+        self.encoder, self.dice_weight = encoder, dice_weight
+        if encoder.tuned_from is None:
+            student.requires_grad_(False)
+        if encoder.tuned_from is None or encoder.norms == "frozen":
+            freeze_norms(student)
+
+    def learning_rate_scales(self) -> dict[str, float]:
+        """Give the encoder its own rate."""
+        return {"student.": self.encoder.learning_rate_scale}
+
+    def logits(
+        self, grey: Float[Tensor, "batch size size"], *, is_tuned: bool
+    ) -> Float[Tensor, "batch structures h w"]:
+        """Return mask logits at half the size of unit `grey` images."""
+        with torch.set_grad_enabled(is_tuned and torch.is_grad_enabled()):
+            features = self.student(self.student.preprocess(grey))
+        return self.decoder(features)
+
+    def forward(self, batch: Any, step: int) -> Outcome:
+        """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,H/2,W/2], "known": [B,K]}`."""
+        is_tuned = self.encoder.tuned_from is not None and step >= self.encoder.tuned_from
+        logits = self.logits(batch["grey"], is_tuned=is_tuned)
+        with torch.autocast(logits.device.type, enabled=False):  # losses in float32, whatever the precision
+            return self._reduce(logits.float(), batch["coverage"], batch["known"])
+
+    def _reduce(
+        self,
+        logits: Float[Tensor, "batch structures h w"],
+        coverage: Float[Tensor, "batch structures h w"],
+        known: Bool[Tensor, "batch structures"],
+    ) -> Outcome:
+        share = known.float() / known.sum().clamp_min(1)
+        entropy = (binary_cross_entropy(logits, coverage) * share).sum()
+        dice = (dice_loss(logits, coverage) * share).sum()
+        return Outcome(
+            entropy + self.dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()}
+        )

@@ -1,0 +1,56 @@
+"""Samples of stage 2: a fresh view of a labelled frame every time it is visited, with the coverage of its structures."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+
+from agglo.core.errors import DataError
+from agglo.data import Dataset, ViewRecipe, render_bits, render_image, sample_view
+
+
+@final
+class MaskSource:
+    """Labelled frames of one dataset. Epoch `t` shows view `t` of every frame."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        indices: Sequence[int],
+        recipe: ViewRecipe,
+        *,
+        size_px: int,
+        seed: int,
+    ) -> None:
+        """Take the frames `indices` of `dataset`; those without any judged structure are left out.
+
+        Raises:
+            DataError: none of the frames has a label.
+        """
+        self.dataset, self.recipe, self.size_px, self.seed = dataset, recipe, size_px, seed
+        self.indices = [index for index in indices if dataset.frames[index].is_labelled]
+        if not self.indices:
+            raise DataError(
+                f"aligning needs labelled frames, but none of the {len(indices)} training frames of {dataset.name} has a label; "
+                "add masks, or mark structures as `absent` in frames.csv"
+            )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def sample(self, index: int, turn: int) -> dict[str, Any]:
+        """Return `{"grey": [S, S], "coverage": [K, S/2, S/2], "known": [K]}` of view `turn`."""
+        frame = self.indices[index]
+        image = self.dataset.image(frame)
+        height, width = image.shape
+        view = sample_view(self.recipe, seed=self.seed, frame=frame, number=turn, height=height, width=width)
+        grey = render_image(image, view, self.size_px)
+        coverage = render_bits(
+            self.dataset.bits(frame), len(self.dataset.structures), view, self.size_px // 2
+        )
+        known = [state.is_judged for state in self.dataset.frames[frame].states]
+        return {
+            "grey": torch.from_numpy(grey),
+            "coverage": torch.from_numpy(coverage),
+            "known": torch.tensor(known),
+        }

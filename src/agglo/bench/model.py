@@ -1,0 +1,73 @@
+"""What a model costs per picture, part by part, and its one-pass decoder against 12 box prompts through SAM2's own decoder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agglo.bench.timing import in_turn, ratio, summary
+from agglo.core.seeds import generator
+from agglo.core.shapes import StudentFeatures
+from agglo.decoders import PromptDecoder, StructureDecoder
+from agglo.predict import Predictor, load
+from agglo_runtime.finish import masks_from_logits
+from agglo_runtime.prepare import prepare
+
+NUM_PROMPTS = 12
+SIDE_PX = 512
+
+
+@torch.inference_mode()
+def bench_model(folder: Path, *, rounds: int) -> dict[str, Any]:
+    """Return milliseconds of preparation, encoder, decoder, finish and all, and the two decoders at 512 px and 64x64 cells."""
+    predictor = load(folder)
+    image = generator(0, "bench picture").integers(0, 256, (SIDE_PX, SIDE_PX), dtype=np.uint8)
+    parts = in_turn(_parts(predictor, image), rounds=rounds)
+    decoders = in_turn(_decoders(predictor), rounds=rounds)
+    return {
+        "input_px": predictor.config.input_px,
+        "structures": len(predictor.structures),
+        "picture": list(image.shape),
+        **{name: summary(times) for name, times in parts.items()},
+        "at_512_px": {
+            "cells": [SIDE_PX // 8, SIDE_PX // 8],
+            **{name: summary(times) for name, times in decoders.items()},
+            "one_pass_over_prompts": ratio(
+                decoders["one_pass_12_structures"], decoders["sam2_12_box_prompts"]
+            ),
+        },
+    }
+
+
+def _parts(predictor: Predictor, image: np.ndarray) -> dict[str, Any]:
+    config = predictor.config
+    prepared, letterbox = prepare(image, size_px=config.input_px, mean=config.mean, std=config.std)
+    batch = torch.from_numpy(prepared).to(memory_format=torch.channels_last)
+    features = predictor.student(batch)
+    logits = predictor.decoder(features)[0].numpy()
+    return {
+        "prepare": lambda: prepare(image, size_px=config.input_px, mean=config.mean, std=config.std),
+        "encoder": lambda: predictor.student(batch),
+        "decoder": lambda: predictor.decoder(features),
+        "finish": lambda: masks_from_logits(logits, letterbox),
+        "all": lambda: predictor.masks(image),
+    }
+
+
+def _decoders(predictor: Predictor) -> dict[str, Any]:
+    """Return both decoders on the same embedding, 256 x 64 x 64; their weights play no part in their time."""
+    cells = SIDE_PX // 8
+    student = predictor.student
+    features = StudentFeatures(
+        embedding=torch.randn(1, student.embed_dim, cells, cells),
+        stride8=torch.randn(1, student.stride8_dim, cells, cells),
+        stride4=torch.randn(1, student.stride4_dim, 2 * cells, 2 * cells),
+    )
+    one_pass = StructureDecoder(**{**predictor.config.decoder, "num_structures": NUM_PROMPTS}).eval()
+    prompted = PromptDecoder(embed_dim=student.embed_dim, image_size=SIDE_PX, patch_size=8).eval()
+    boxes = torch.tensor([[[10.0 * place, 20.0, 10.0 * place + 200, 260.0] for place in range(NUM_PROMPTS)]])
+    return {
+        "one_pass_12_structures": lambda: one_pass(features),
+        "sam2_12_box_prompts": lambda: prompted(features.embedding, boxes),
+    }

@@ -1,0 +1,45 @@
+"""Timing two things in turn: A B A B …, so that a machine that slows down slows both."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def milliseconds(work: Callable[[], Any]) -> float:
+    """Return how long one call takes."""
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1000
+
+
+def in_turn(
+    works: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1
+) -> dict[str, list[float]]:
+    """Call every one of `works` once a round, in order; return milliseconds by name, warm-up rounds left out."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(warmup + rounds):
+        for name, work in works.items():
+            spent = milliseconds(work)
+            if number >= warmup:
+                found[name].append(spent)
+    return found
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    """Return median, least and greatest of some milliseconds."""
+    return {
+        "median_ms": round(statistics.median(times), 3),
+        "min_ms": round(min(times), 3),
+        "max_ms": round(max(times), 3),
+    }
+
+
+def ratio(above: list[float], below: list[float]) -> dict[str, float]:
+    """Return median, least and greatest of the round-by-round ratios `above / below`."""
+    ratios = [one / other for one, other in zip(above, below, strict=True)]
+    return {
+        "median": round(statistics.median(ratios), 4),
+        "min": round(min(ratios), 4),
+        "max": round(max(ratios), 4),
+    }

@@ -1,0 +1,30 @@
+"""`agglo bench phantom | store | distill | MODEL`: speed, as ratios measured in one process."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command(
+        "bench",
+        help="Measure: phantom | store | distill | a model folder. Ratios within one run; machine named.",
+    )(bench)
+
+
+def bench(
+    what: Annotated[str, typer.Argument(help="phantom, store, distill, or a model folder")],
+    rounds: Annotated[int, typer.Option(min=1, help="measured repetitions")] = 10,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="also write the JSON here")] = None,
+) -> None:
+    """Run a benchmark and print it as JSON."""
+    from agglo.bench import bench as run_bench
+    from agglo.core.files import write_json
+
+    result = run_bench(what, rounds=rounds)
+    print(json.dumps(result, indent=2))
+    if out is not None:
+        write_json(out, result)

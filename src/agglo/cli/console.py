@@ -1,0 +1,50 @@
+"""The command `agglo`: its verbs, and how errors reach the user: one message, exit code 2, no traceback."""
+
+import logging
+import os
+import sys
+
+import typer
+
+from agglo.cli import bench, catalogue, data, lab, phantom, predict, run, store
+from agglo_runtime.errors import AggloError
+
+app = typer.Typer(
+    name="agglo",
+    help="Distil several large vision encoders into one small one, and segment with it. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+run.add_to(app)
+predict.add_to(app)
+phantom.add_to(app)
+catalogue.add_to(app)
+app.add_typer(store.app, name="store")
+app.add_typer(data.app, name="data")
+app.add_typer(lab.app, name="lab")
+bench.add_to(app)
+
+OFFLINE = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+"""Libraries make no call over the network on their own account; who wants the hub sets HF_HUB_OFFLINE=0."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 2 the user must change something, 1 our own bug, 130 stopped by Ctrl-C."""
+    for name, value in OFFLINE.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except AggloError as problem:
+        print(f"agglo: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as stop:
+        print(
+            f"agglo: {stop}" if str(stop) else "agglo: stopped; the same command goes on from here",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,222 @@
+"""Every knob of a run: its name, range, default and unit. Frozen and strict: what is not named here is refused.
+
+Paths are taken relative to the working directory. Names of parts (teachers, students, losses) are checked where the parts are
+built, so that adding one needs no change here.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Abstract: a part of a recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class PhantomConfig(Section):
+    """A synthetic dataset, made by the run itself."""
+
+    patients: Positive = 30
+    frames: Positive = Field(16, description="per patient, evenly over one swallow")
+    size_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
+    seed: Annotated[int, Field(ge=0, lt=1_000_000_000)] = 1
+    preset: str = "standard"
+
+
+class SplitConfig(Section):
+    """How frames are parted into train, val and test."""
+
+    by: Literal["patient", "video", "blocks", "time"] = "patient"
+    fractions: tuple[Share, Share, Share] = (0.6, 0.1, 0.3)
+    ranges: dict[str, list[tuple[int, int]]] | None = Field(
+        None, description="for `by: time`: first and last index of each range"
+    )
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "SplitConfig":
+        if abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(f"fractions must add up to 1, got {self.fractions}")
+        if (self.by == "time") != (self.ranges is not None):
+            raise ValueError("`ranges` are given with `by: time`, and only then")
+        return self
+
+
+class ExtraFrames(Section):
+    """Unlabelled frames of another dataset that join stage 1."""
+
+    folder: Path
+    polarity: Literal["as_is", "bone_black"] = "as_is"
+
+
+class DataConfig(Section):
+    """Where frames come from: a folder, or a phantom made by the run."""
+
+    folder: Path | None = None
+    phantom: PhantomConfig | None = None
+    structures: tuple[str, ...] | None = Field(
+        None, description="a choice of the dataset's structures; all by default"
+    )
+    polarity: Literal["as_is", "bone_black"] = "as_is"
+    split: SplitConfig = SplitConfig()
+    unlabelled: tuple[ExtraFrames, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DataConfig":
+        if (self.folder is None) == (self.phantom is None):
+            raise ValueError("exactly one of `folder` and `phantom` must be given")
+        return self
+
+
+class ViewsConfig(Section):
+    """Ranges that views are drawn from (`data.views.ViewRecipe`)."""
+
+    per_frame: Positive = Field(2, description="stored views of each frame in stage 1")
+    first_is_identity: bool = True
+    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 12.0
+    zoom: tuple[float, float] = (0.85, 1.3)
+    aspect: Annotated[float, Field(ge=1)] = 1.08
+    shift: Share = 0.08
+    flip_probability: Share = 0.5
+    gamma: tuple[float, float] = (0.7, 1.4)
+    gain: tuple[float, float] = (0.85, 1.15)
+    offset: tuple[float, float] = (-0.06, 0.06)
+    invert_probability: Share = 0.0
+
+
+class TeacherConfig(Section):
+    """A teacher of the catalogue (`agglo teachers`)."""
+
+    name: str
+    weights: Path | None = Field(None, description="file or folder; by default the shipped weights")
+    input_px: Positive | None = Field(None, description="by default the catalogue's")
+
+
+class StudentConfig(Section):
+    """The encoder that is trained and kept."""
+
+    name: str = "repvit"
+    neck: str = "fusing"
+    init: str = Field("random", description="random | imagenet | a path")
+    input_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
+
+
+class TrainingConfig(Section):
+    """The numbers of one training."""
+
+    steps: Positive | None = None
+    epochs: Positive | None = Field(None, description="instead of steps: passes over the samples")
+    batch_size: Positive = 8
+    learning_rate: Rate = 1e-3
+    final_learning_rate: Annotated[float, Field(ge=0, lt=1)] = 1e-5
+    warmup_steps: Annotated[int, Field(ge=0)] = 50
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    betas: tuple[Rate, Rate] = (0.9, 0.999)
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    ema_decay: Rate | None = 0.99
+    log_every: Positive = 10
+    checkpoint_every_s: Annotated[float, Field(ge=0)] = 60.0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "TrainingConfig":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("exactly one of `steps` and `epochs` must be given")
+        return self
+
+
+class DistilConfig(TrainingConfig):
+    """Stage 1."""
+
+    loss: str = "am-radio"
+    head: str = "mlp"
+    normalise: Literal["none", "global", "phi-s"] = "phi-s"
+    balance: str = "attention"
+    match: Literal["teacher", "larger"] = "teacher"
+
+
+class DecoderConfig(Section):
+    """The one-pass structure decoder."""
+
+    grid_stride: Literal[8, 16] = 8
+    high_res: bool = Field(
+        True, description="feed the student's own stride-4 and stride-8 maps to the upscaling"
+    )
+
+
+class AlignConfig(TrainingConfig):
+    """Stage 2."""
+
+    encoder: Literal["frozen", "finetune"] = "finetune"
+    frozen_share: Share = Field(
+        0.3, description="finetune: share of the steps before the encoder is trained too"
+    )
+    encoder_learning_rate_scale: Rate = 0.3
+    dice_weight: Annotated[float, Field(ge=0)] = 1.0
+    validations: Positive = Field(5, description="scorings of val, evenly over the steps")
+    labelled_patients: Positive | None = Field(
+        None, description="use the labels of this many training patients only"
+    )
+
+
+class SupervisedConfig(Section):
+    """The bar: the same student trained on masks alone, for the wall time that distilling and aligning took."""
+
+    wall_time: Literal["equal", "none"] = "equal"
+    learning_rate: Rate = 1e-3
+
+
+class EvaluateConfig(Section):
+    """How test is scored."""
+
+    hd95_mode: Literal["pooled", "max"] = "pooled"
+    min_visible: Share = Field(0.5, description="headline scores are on structures at least this visible")
+    pictures: Annotated[int, Field(ge=0)] = Field(2, description="each of best, median and worst frames")
+
+
+class ReportConfig(Section):
+    """What the report may show."""
+
+    images: Literal["none", "phantom", "all"] = "phantom"
+
+
+class DeviceConfig(Section):
+    """Where it runs."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: Positive = 1
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    threads: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0)] = 0
+
+
+class Recipe(Section):
+    """A whole run."""
+
+    name: str
+    out: Path = Field(description="the run folder")
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataConfig
+    views: ViewsConfig = ViewsConfig()
+    teachers: Annotated[tuple[TeacherConfig, ...], Field(min_length=1)]
+    student: StudentConfig = StudentConfig()
+    distill: DistilConfig
+    decoder: DecoderConfig = DecoderConfig()
+    align: AlignConfig
+    supervised: SupervisedConfig = SupervisedConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+    device: DeviceConfig = DeviceConfig()
+
+    @model_validator(mode="after")
+    def _teachers_differ(self) -> "Recipe":
+        names = [teacher.name for teacher in self.teachers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"teachers must differ, got {names}")
+        return self

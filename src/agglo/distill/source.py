@@ -1,0 +1,28 @@
+"""Samples of stage 1: a view for the student, and what every teacher saw of exactly that view."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+
+from agglo.features import FeatureStore
+from agglo.features.pool import Pool
+
+
+@final
+class DistilSource:
+    """All views of a pool with their stored features; sample `i` of every epoch is view `i` of the store."""
+
+    def __init__(self, pool: Pool, store: FeatureStore, teachers: Sequence[str], *, size_px: int) -> None:
+        """Take the pool and its store, the columns wanted, the student's input size."""
+        self.pool, self.size_px = pool, size_px
+        self.columns = {name: store.column(name) for name in teachers}
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    def sample(self, index: int, turn: int) -> dict[str, Any]:
+        """Return `{"grey": [S, S], "features": {teacher: [dim, h, w]}}`; `turn` plays no part, views are stored ones."""
+        features = {name: torch.from_numpy(column.read(index)) for name, column in self.columns.items()}
+        grey = self.pool.render(index, self.size_px)
+        return {"grey": torch.from_numpy(grey), "features": features}

@@ -1,0 +1,88 @@
+"""A pool: frames of one or several datasets in one order, as views. Extraction and distillation read the same pool.
+
+Which view of which frame is asked for by a sample number; what it looks like is decided by seed, frame and view number alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from agglo.core.files import fingerprint
+from agglo.data import Dataset, View, ViewRecipe, render_image, sample_view
+from agglo.features.store import Samples
+
+
+@dataclass(frozen=True)
+class PoolFrame:
+    """One frame of a pool: whose it is, where it is there, and whether statistics count it."""
+
+    dataset: Dataset
+    index: int
+    is_counted: bool
+
+    @property
+    def id(self) -> str:
+        """The dataset's name and the frame's own id."""
+        return f"{self.dataset.name}/{self.dataset.frames[self.index].id}"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Frames, and the views that are made of them."""
+
+    frames: tuple[PoolFrame, ...]
+    recipe: ViewRecipe
+    views_per_frame: int
+    seed: int
+
+    @staticmethod
+    def of(
+        parts: Sequence[tuple[Dataset, Sequence[int], bool]],
+        recipe: ViewRecipe,
+        *,
+        views_per_frame: int,
+        seed: int,
+    ) -> "Pool":
+        """Return the pool of `(dataset, frame indices, whether they count)` parts, in that order."""
+        frames = tuple(
+            PoolFrame(dataset, index, is_counted)
+            for dataset, indices, is_counted in parts
+            for index in indices
+        )
+        return Pool(frames, recipe, views_per_frame, seed)
+
+    @property
+    def samples(self) -> Samples:
+        """What a feature store needs to know of this pool."""
+        datasets = {frame.dataset.name: frame.dataset for frame in self.frames}
+        return Samples(
+            dataset=fingerprint({name: dataset.fingerprint for name, dataset in datasets.items()}),
+            frames=tuple(frame.id for frame in self.frames),
+            counted=tuple(frame.is_counted for frame in self.frames),
+            views_per_frame=self.views_per_frame,
+            view_recipe={key: _plain(value) for key, value in asdict(self.recipe).items()},
+            seed=self.seed,
+        )
+
+    def __len__(self) -> int:
+        return len(self.frames) * self.views_per_frame
+
+    def view(self, sample: int) -> View:
+        """Return the view that `sample` shows."""
+        place, number = divmod(sample, self.views_per_frame)
+        frame = self.frames[place]
+        height, width = frame.dataset.image(frame.index).shape
+        return sample_view(
+            self.recipe, seed=self.seed, frame=place, number=number, height=height, width=width
+        )
+
+    def render(self, sample: int, size_px: int) -> Float[np.ndarray, "{size_px} {size_px}"]:
+        """Return the picture of `sample` in [0, 1], sampled from the source at `size_px`."""
+        frame = self.frames[sample // self.views_per_frame]
+        return render_image(frame.dataset.image(frame.index), self.view(sample), size_px)
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

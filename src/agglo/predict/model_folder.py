@@ -1,0 +1,144 @@
+"""The model folder: `config.json`, `model.safetensors` and a model card. It loads anywhere, strictly, or says why not.
+
+config.json         format version, how to build the parts, structures, provenance; written last
+model.safetensors   weights of student and decoder
+README.md           the card
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from agglo.core.errors import ModelFolderError
+from agglo.core.files import read_json, sha256_of, write_atomic, write_json, write_text
+from agglo.decoders import StructureDecoder
+from agglo.students import Student, build_student
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model is, JSON-like.
+
+    Attributes:
+        name: of the run that made it.
+        student: `name`, `neck`, `embed_dim` of `students.build_student`.
+        decoder: keyword arguments of `decoders.StructureDecoder`.
+        structures: what its masks show, in order.
+        input_px: side of the square input.
+        mean, std: per channel, in units of [0, 1] intensity.
+        threshold: probability over which a pixel belongs to a structure.
+        notes: shown on every overlay; among them that it is for research only.
+        teachers: what it was distilled from: name, licence, labels seen.
+        provenance: dataset, seed, version.
+    """
+
+    name: str
+    student: dict[str, Any]
+    decoder: dict[str, Any]
+    structures: tuple[str, ...]
+    input_px: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    threshold: float = 0.5
+    notes: tuple[str, ...] = ("Research use only, not a medical device",)
+    teachers: tuple[dict[str, Any], ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def save_model(folder: Path, student: Student, decoder: StructureDecoder, config: ModelConfig) -> Path:
+    """Write a model folder; `config.json`, without which it does not load, comes last."""
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in _parts(student, decoder).state_dict().items()
+    }
+    weights = folder / "model.safetensors"
+    write_atomic(weights, lambda temporary: save_file(state, temporary))
+    write_text(folder / "README.md", _card(config))
+    content = {"format_version": FORMAT_VERSION, **asdict(config), "weights_sha256": sha256_of(weights)}
+    write_json(folder / "config.json", content)
+    return folder
+
+
+def load_model(folder: Path) -> tuple[Student, StructureDecoder, ModelConfig]:
+    """Read a model folder; both parts come in eval mode.
+
+    Raises:
+        ModelFolderError: it is not there, of an unknown format, incomplete, or its weights are not those it was saved with.
+    """
+    content = _read_config(folder)
+    weights = folder / "model.safetensors"
+    recorded = content.pop("weights_sha256", None)
+    if not weights.exists() or sha256_of(weights) != recorded:
+        state = "is absent" if not weights.exists() else "was altered or cut off"
+        raise ModelFolderError(
+            f"{weights} must be the file that {folder.name} was saved with, but it {state}; copy the folder anew"
+        )
+    config = _as_config(folder, content)
+    student = build_student(**config.student)
+    decoder = StructureDecoder(**config.decoder)
+    try:
+        _parts(student, decoder).load_state_dict(load_file(weights))
+    except (RuntimeError, SafetensorError) as problem:
+        raise ModelFolderError(f"{weights} does not fit {folder / 'config.json'}: {problem}") from None
+    return student.eval(), decoder.eval(), config
+
+
+def _parts(student: Student, decoder: StructureDecoder) -> nn.ModuleDict:
+    return nn.ModuleDict({"student": student, "decoder": decoder})
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.exists():
+        raise ModelFolderError(
+            f"{folder} must be a model folder, but has no config.json; `agglo run RECIPE` makes one in RUN/model"
+        )
+    try:
+        content: dict[str, Any] = read_json(path)
+    except ValueError as problem:
+        raise ModelFolderError(f"{path} must be JSON, but cannot be read: {problem}") from None
+    version = content.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise ModelFolderError(
+            f"{path} has format_version {version}, this version of Agglo reads {FORMAT_VERSION}; update Agglo or save the model anew"
+        )
+    return content
+
+
+def _as_config(folder: Path, content: dict[str, Any]) -> ModelConfig:
+    known = {item.name for item in fields(ModelConfig)}
+    required = {"name", "student", "decoder", "structures", "input_px", "mean", "std"}
+    missing, unknown = sorted(required - content.keys()), sorted(content.keys() - known)
+    if missing or unknown:
+        raise ModelFolderError(
+            f"{folder / 'config.json'} must have the keys of a model, but lacks {missing} and has unknown {unknown}"
+        )
+    lists = {"structures", "mean", "std", "notes", "teachers"}
+    high_res = content["decoder"].get("high_res_dims")
+    if high_res is not None:
+        content["decoder"]["high_res_dims"] = tuple(high_res)
+    values: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in content.items()}
+    return ModelConfig(**values)
+
+
+def _card(config: ModelConfig) -> str:
+    teachers = "\n".join(
+        f"- {teacher['name']}: licence {teacher['licence']}; labels it has seen: {teacher['labels_seen']}"
+        for teacher in config.teachers
+    )
+    return (
+        f"# {config.name}\n\n"
+        f"Segments {len(config.structures)} structures ({', '.join(config.structures)}) in grey images, "
+        f"letterboxed to {config.input_px} px. {'. '.join(config.notes)}.\n\n"
+        f"Student `{config.student['name']}` (neck `{config.student['neck']}`) with a one-pass structure decoder.\n\n"
+        f"## Teachers\n\n{teachers or 'None: trained on masks alone.'}\n\n"
+        "## Use\n\n```python\nimport agglo\n\n"
+        'masks = agglo.load("THIS_FOLDER").predict(image)  # {structure: bool [H, W]}\n```\n\n'
+        "## Made from\n\n" + "".join(f"- {key}: {value}\n" for key, value in config.provenance.items())
+    )

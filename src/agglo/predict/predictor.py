@@ -1,0 +1,67 @@
+"""Masks of a picture, by structure name, at the picture's own size."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from agglo.decoders import StructureDecoder
+from agglo.predict.model_folder import ModelConfig, load_model
+from agglo.students import Student
+from agglo_runtime.finish import masks_from_logits
+from agglo_runtime.geometry import Letterbox
+from agglo_runtime.images import read_image
+from agglo_runtime.prepare import prepare
+
+
+class Predictor:
+    """A model ready to segment. Not for training: its parts are in eval mode and no gradient is kept."""
+
+    def __init__(self, student: Student, decoder: StructureDecoder, config: ModelConfig) -> None:
+        """Take the parts that `load_model` gives."""
+        self.student = student.eval().to(memory_format=torch.channels_last)
+        self.decoder = decoder.eval()
+        self.config = config
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Names of what it segments, in the order of `masks`."""
+        return self.config.structures
+
+    def predict(self, image: np.ndarray | str | Path) -> dict[str, Bool[np.ndarray, "rows cols"]]:
+        """Return the mask of every structure, at the picture's own size; a structure that is not seen has an empty mask.
+
+        Args:
+            image: grey `[H, W]` (uint8, uint16, or floats, which are stretched to their range), or an image file.
+
+        Raises:
+            ImageError: it cannot be read, or is not a grey picture.
+        """
+        picture = image if isinstance(image, np.ndarray) else read_image(Path(image))
+        return dict(zip(self.structures, self.masks(picture), strict=True))
+
+    def masks(self, image: np.ndarray) -> Bool[np.ndarray, "structures rows cols"]:
+        """Return all masks of a grey picture as one array."""
+        logits, letterbox = self.logits(image)
+        return masks_from_logits(logits, letterbox, threshold=self.config.threshold)
+
+    @torch.inference_mode()
+    def logits(self, image: np.ndarray) -> tuple[Float[np.ndarray, "structures h w"], Letterbox]:
+        """Return mask logits on the decoder's grid, and the letterbox that leads back to the picture."""
+        config = self.config
+        prepared, letterbox = prepare(image, size_px=config.input_px, mean=config.mean, std=config.std)
+        features = self.student(torch.from_numpy(prepared).to(memory_format=torch.channels_last))
+        return self.decoder(features)[0].float().numpy(), letterbox
+
+
+def load(folder: str | Path) -> Predictor:
+    """Load a model folder, ready to `predict`.
+
+    Args:
+        folder: what `agglo run` wrote to `RUN/model`, or a copy of it.
+
+    Raises:
+        ModelFolderError: the folder cannot be used as it is.
+    """
+    return Predictor(*load_model(Path(folder)))

@@ -1,0 +1,191 @@
+"""The align stage, and the supervised-only arm beside it: masks are learned, once on the distilled student, once from nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from agglo.align import AlignTask, MaskSource
+from agglo.config.schema import Recipe
+from agglo.core.files import read_json, write_json
+from agglo.core.runlog import read_log
+from agglo.core.seeds import generator
+from agglo.data import Dataset
+from agglo.decoders import ceiling_dice
+from agglo.predict import ModelConfig, Predictor, save_model
+from agglo.recipes import build
+from agglo.recipes.distill import student_file
+from agglo.recipes.run import Run
+from agglo.recipes.score import validation_dice
+from agglo.recipes.stage import Facts, Stage
+from agglo.students import build_student
+from agglo.train import Place, Plan, Task, Watch, fit
+
+VAL_FRAMES = 32
+PROBE_STEPS = 8
+CEILING_FRAMES = 16
+
+
+def align(run: Run) -> bool:
+    """Train the decoder on the distilled student; leaves the model folder."""
+    recipe = run.recipe
+    stage = run.stage("align", _settings(recipe), after=["dataset", "extract", "distill"])
+
+    def work() -> Facts:
+        source = mask_source(run)
+        plan = build.plan(recipe.align, seed=recipe.seed, num_samples=len(source))
+        learner = build_student(
+            recipe.student.name, neck=recipe.student.neck, embed_dim=build.EMBED_DIM, init=student_file(run)
+        )
+        task = build.align_task(recipe, learner, len(run.dataset.structures), steps=plan.steps)
+        return _train(run, stage, task, source, plan)
+
+    return stage.run(work)
+
+
+def supervised(run: Run) -> bool:
+    """Train the bar: the same student and decoder on masks alone, for as long as extracting, distilling and aligning took."""
+    recipe = run.recipe
+    if recipe.supervised.wall_time == "none":
+        return False
+    settings = {**_settings(recipe), "supervised": recipe.supervised.model_dump(mode="json")}
+    stage = run.stage("supervised", settings, after=["dataset", "extract", "distill", "align"])
+
+    def work() -> Facts:
+        source = mask_source(run)
+        steps = _affordable_steps(run, stage, source)
+        config = recipe.align.model_copy(
+            update={"steps": steps, "epochs": None, "learning_rate": recipe.supervised.learning_rate}
+        )
+        plan = build.plan(config, seed=recipe.seed, num_samples=len(source))
+        task = build.supervised_task(recipe, len(run.dataset.structures))
+        return _train(run, stage, task, source, plan)
+
+    return stage.run(work)
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "align": recipe.align.model_dump(mode="json"),
+        "student": recipe.student.model_dump(mode="json"),
+        "decoder": recipe.decoder.model_dump(mode="json"),
+        "views": recipe.views.model_dump(mode="json", exclude={"per_frame", "first_is_identity"}),
+        "precision": recipe.device.precision,
+        "seed": recipe.seed,
+    }
+
+
+def mask_source(run: Run) -> MaskSource:
+    """Return the labelled training frames: of all patients, or of as many as the recipe says, drawn by its seed."""
+    recipe, found = run.recipe, run.dataset
+    indices = list(run.split["train"])
+    if recipe.align.labelled_patients is not None:
+        patients = sorted({found.frames[index].patient for index in indices})
+        order = generator(recipe.seed, "labelled patients").permutation(len(patients))
+        kept = {patients[place] for place in order[: recipe.align.labelled_patients]}
+        indices = [index for index in indices if found.frames[index].patient in kept]
+    views = build.view_recipe(recipe.views, first_is_identity=False)
+    return MaskSource(found, indices, views, size_px=recipe.student.input_px, seed=recipe.seed)
+
+
+def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Plan) -> Facts:
+    recipe, found = run.recipe, run.dataset
+    indices = _spread(run.split["val"], VAL_FRAMES)
+
+    def score(current: Task) -> Mapping[str, Any]:
+        assert isinstance(current, AlignTask)
+        return validation_dice(_predictor(run, current).masks, found, indices)
+
+    every = max(1, plan.steps // recipe.align.validations)
+    place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
+    watch = Watch(score if indices else None, every, run.tell(stage.name))
+    state = fit(task, source, plan, place, watch)
+    model = model_folder(run, stage.name)
+    save_model(model, task.student, task.decoder, _config(run, task, stage.name))
+    return {
+        "steps": plan.steps,
+        "batch_size": plan.batch_size,
+        "frames": len(source),
+        "patients": len({found.frames[index].patient for index in source.indices}),
+        "wall_s": round(state.wall_s, 2),
+        "val_frames": len(indices),
+        "decoder_parameters": sum(parameter.numel() for parameter in task.decoder.parameters()),
+        "ceiling_dice": _ceiling(found, source.indices, recipe.student.input_px),
+    }
+
+
+def _spread(indices: Sequence[int], count: int) -> list[int]:
+    """Return `count` of `indices`, evenly spread; all of them if there are fewer."""
+    if len(indices) <= count:
+        return list(indices)
+    return [indices[place] for place in np.linspace(0, len(indices) - 1, count).round().astype(int)]
+
+
+def model_folder(run: Run, arm: str) -> Any:
+    """Return where the model of an arm is saved: `model/` for the distilled one."""
+    return run.folder / ("model" if arm == "align" else "supervised/model")
+
+
+def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
+    recipe, found, entry = run.recipe, run.dataset, task.student.entry
+    is_distilled = arm == "align"
+    seen = run.stages["extract"].facts.get("teachers", {}) if is_distilled else {}
+    notes = ["Research use only, not a medical device"]
+    if found.description.get("is_phantom"):
+        notes.append("PHANTOM: made from synthetic images")
+    return ModelConfig(
+        name=recipe.name if is_distilled else f"{recipe.name} (masks alone)",
+        student={"name": recipe.student.name, "neck": recipe.student.neck, "embed_dim": build.EMBED_DIM},
+        decoder=build.decoder_options(recipe, task.student, len(found.structures)),
+        structures=found.structures,
+        input_px=recipe.student.input_px,
+        mean=tuple(entry.mean),
+        std=tuple(entry.std),
+        notes=tuple(notes),
+        teachers=tuple({"name": name, **facts} for name, facts in seen.items()),
+        provenance={"dataset": found.name, "dataset_fingerprint": found.fingerprint, "seed": recipe.seed},
+    )
+
+
+def _predictor(run: Run, task: AlignTask) -> Predictor:
+    """Return the task's parts as the user will run them, so that val is scored as test is."""
+    return Predictor(task.student, task.decoder, _config(run, task, "align"))
+
+
+def _ceiling(found: Dataset, indices: Sequence[int], input_px: int) -> dict[str, float | None]:
+    """Return the best mean Dice that logits at half the input's size allow, by structure, over some training frames."""
+    figures = []
+    for index in _spread(indices, CEILING_FRAMES):
+        masks = found.masks(index)
+        stride_px = max(1, round(max(masks.shape[1:]) / (input_px // 2)))
+        figures.append(ceiling_dice(torch.from_numpy(masks), stride_px=stride_px).numpy())
+    by_structure = np.stack(figures, axis=1)
+    return {
+        name: float(np.nanmean(row)) if np.isfinite(row).any() else None
+        for name, row in zip(found.structures, by_structure, strict=True)
+    }
+
+
+def _affordable_steps(run: Run, stage: Stage, source: MaskSource) -> int:
+    """Return how many steps fit into the wall time of the distilled arm; measured once, then kept in `budget.json`."""
+    path = stage.folder / "budget.json"
+    if not path.exists():
+        stages = [run.stages[name].facts for name in ("extract", "distill", "align")]
+        budget_s = sum(float(facts["wall_s"]) for facts in stages)
+        step_s = _seconds_a_step(run, stage, source)
+        write_json(path, {"budget_s": budget_s, "step_s": step_s, "steps": max(1, int(budget_s / step_s))})
+    return int(read_json(path)["steps"])
+
+
+def _seconds_a_step(run: Run, stage: Stage, source: MaskSource) -> float:
+    """Take a few steps on the side and return the median of their seconds, the first two left out."""
+    folder = stage.folder / "probe"
+    config = run.recipe.align.model_copy(update={"steps": PROBE_STEPS, "epochs": None, "log_every": 1})
+    plan = build.plan(config, seed=run.recipe.seed, num_samples=len(source))
+    task = build.supervised_task(run.recipe, len(run.dataset.structures))
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    fit(task, source, plan, Place(folder, "probe", build.device(run.recipe), run.recipe.device.workers))
+    (folder / "checkpoint.pt").unlink()
+    seconds = [entry["wall_s"] for entry in read_log(folder / "log.jsonl")]
+    return float(np.median(np.diff(seconds)[1:]))

@@ -1,0 +1,191 @@
+"""From a recipe to parts: the only place where config meets constructors. Every function here is small and does one thing."""
+
+import math
+from pathlib import Path
+
+import torch
+
+from agglo.align import AlignTask, Encoder
+from agglo.config.schema import Recipe, TeacherConfig, TrainingConfig, ViewsConfig
+from agglo.core.errors import ConfigError
+from agglo.core.files import sha256_of
+from agglo.core.seeds import seed_of
+from agglo.data import Dataset, Split, ViewRecipe, open_dataset, split_by
+from agglo.decoders import StructureDecoder
+from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, TeacherTarget, make_balancer, make_head
+from agglo.features import FeatureStore, make_normaliser
+from agglo.features.extract import Source
+from agglo.features.pool import Pool
+from agglo.students import Student, build_student
+from agglo.teachers import build_teacher, entry_of
+from agglo.teachers.weights import find_weights_file
+from agglo.train import Device, Plan
+
+EMBED_DIM = 256
+
+
+def check_names(recipe: Recipe) -> None:
+    """Say at once which names of the recipe mean nothing, before anything is made.
+
+    Raises:
+        ConfigError: one line for each.
+    """
+    wanted = {
+        "distill.loss": (recipe.distill.loss, LOSSES),
+        "distill.head": (recipe.distill.head, HEADS),
+        "distill.balance": (recipe.distill.balance, BALANCERS),
+    }
+    problems = [
+        f"  {key}: must be one of {', '.join(known)}, got {name!r}"
+        for key, (name, known) in wanted.items()
+        if name not in known
+    ]
+    for teacher in recipe.teachers:
+        try:
+            entry_of(teacher.name)
+        except ConfigError as problem:
+            problems.append(f"  teachers: {problem}")
+    if problems:
+        raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} unknown names", *problems]))
+
+
+def device(recipe: Recipe) -> Device:
+    """Return where the recipe trains."""
+    config = recipe.device
+    return Device(config.accelerator, config.devices, config.precision, config.threads)
+
+
+def dataset(recipe: Recipe, folder: Path) -> Dataset:
+    """Open the recipe's dataset, which lies in `folder`."""
+    return open_dataset(folder, structures=recipe.data.structures, polarity=recipe.data.polarity)
+
+
+def split(recipe: Recipe, of: Dataset) -> Split:
+    """Part the dataset as the recipe says."""
+    config = recipe.data.split
+    return split_by(of, by=config.by, fractions=config.fractions, seed=config.seed, ranges=config.ranges)
+
+
+def view_recipe(config: ViewsConfig, *, first_is_identity: bool) -> ViewRecipe:
+    """Return the ranges of views."""
+    return ViewRecipe(
+        first_is_identity=first_is_identity,
+        **config.model_dump(exclude={"per_frame", "first_is_identity"}),
+    )
+
+
+def pool(recipe: Recipe, of: Dataset, parts: Split) -> Pool:
+    """Return stage 1's frames: the train part, and all frames of the unlabelled datasets; no mask is looked at.
+
+    Statistics count the train part only.
+    """
+    extra = [
+        open_dataset(more.folder, structures=(), polarity=more.polarity) for more in recipe.data.unlabelled
+    ]
+    names = [each.name for each in (of, *extra)]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"datasets of one run must have different names, got {names}; fix `data.unlabelled`"
+        )
+    return Pool.of(
+        [(of, parts["train"], True), *((more, range(len(more)), False) for more in extra)],
+        view_recipe(recipe.views, first_is_identity=recipe.views.first_is_identity),
+        views_per_frame=recipe.views.per_frame,
+        seed=recipe.seed,
+    )
+
+
+def source(config: TeacherConfig) -> Source:
+    """Return a teacher ready to look, with the identity of its weights."""
+    entry = entry_of(config.name)
+    teacher = build_teacher(config.name, weights=config.weights, input_px=config.input_px)
+    file = entry.shipped_path if config.weights is None else find_weights_file(config.weights)
+    identity = {
+        "weights_sha256": sha256_of(file),
+        "family": entry.family,
+        "input_px": teacher.spec.input_px,
+        "mean": list(entry.mean),
+        "std": list(entry.std),
+        "intensity": entry.intensity,
+    }
+    return Source(entry, teacher, identity)
+
+
+def student(recipe: Recipe, *, arm: str) -> Student:
+    """Build the student; `arm` names whose random initial weights it gets (the same for every run of a seed)."""
+    torch.manual_seed(seed_of(recipe.seed, "student", arm))
+    config = recipe.student
+    init = config.init if config.init in {"random", "imagenet"} else Path(config.init)
+    return build_student(config.name, neck=config.neck, embed_dim=EMBED_DIM, init=init)  # type: ignore[arg-type]
+
+
+def decoder_options(recipe: Recipe, of: Student, num_structures: int) -> dict[str, object]:
+    """Return the keyword arguments of the decoder, as the model folder keeps them."""
+    high_res = (of.stride8_dim, of.stride4_dim) if recipe.decoder.high_res else None
+    return {
+        "num_structures": num_structures,
+        "embed_dim": EMBED_DIM,
+        "grid_stride": recipe.decoder.grid_stride,
+        "high_res_dims": high_res,
+    }
+
+
+def decoder(recipe: Recipe, of: Student, num_structures: int, *, arm: str) -> StructureDecoder:
+    """Build the decoder; `arm` as for `student`."""
+    torch.manual_seed(seed_of(recipe.seed, "decoder", arm))
+    return StructureDecoder(**decoder_options(recipe, of, num_structures))  # type: ignore[arg-type]
+
+
+def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
+    """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
+    config = recipe.distill
+    columns = {teacher.name: store.column(teacher.name) for teacher in recipe.teachers}
+    learner = student(recipe, arm="distil")
+    hidden_dim = max(column.dim for column in columns.values())
+    targets = {
+        name: TeacherTarget(
+            make_normaliser(config.normalise, column.moments()),
+            make_head(config.head, student_dim=EMBED_DIM, teacher_dim=column.dim, hidden_dim=hidden_dim),
+        )
+        for name, column in columns.items()
+    }
+    balancer = make_balancer(config.balance, num_teachers=len(columns), embed_dim=EMBED_DIM)
+    return DistilTask(learner, targets, balancer, loss=config.loss, match=config.match)
+
+
+def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: int) -> AlignTask:
+    """Build stage 2 on a distilled student."""
+    config = recipe.align
+    tuned_from = None if config.encoder == "frozen" else int(config.frozen_share * steps)
+    encoder = Encoder(tuned_from, config.encoder_learning_rate_scale, norms="frozen")
+    head = decoder(recipe, learner, num_structures, arm="align")
+    return AlignTask(learner, head, encoder=encoder, dice_weight=config.dice_weight)
+
+
+def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
+    """Build the bar: the same student and decoder, trained on masks from the first step."""
+    learner = student(recipe, arm="distil")
+    head = decoder(recipe, learner, num_structures, arm="align")
+    encoder = Encoder(tuned_from=0, learning_rate_scale=1.0, norms="local")
+    return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
+
+
+def plan(config: TrainingConfig, *, seed: int, num_samples: int) -> Plan:
+    """Return the numbers of a training over `num_samples` samples an epoch; warm-up takes at most a tenth of it."""
+    steps = config.steps or max(1, math.ceil((config.epochs or 1) * num_samples / config.batch_size))
+    values = config.model_dump(include=_PLAN_KEYS)
+    return Plan(**{**values, "warmup_steps": min(config.warmup_steps, steps // 10)}, steps=steps, seed=seed)
+
+
+_PLAN_KEYS = {
+    "batch_size",
+    "learning_rate",
+    "final_learning_rate",
+    "warmup_steps",
+    "weight_decay",
+    "betas",
+    "clip_norm",
+    "ema_decay",
+    "log_every",
+    "checkpoint_every_s",
+}

@@ -1,0 +1,24 @@
+"""What the students cost: counted on the built model, never quoted."""
+
+from typing import Any
+
+from agglo.recipes.build import EMBED_DIM
+from agglo.students import CATALOGUE, build_student, count_macs, count_parameters
+
+
+def student_rows() -> list[dict[str, Any]]:
+    """Return `{name, params, macs, input_px, embedding}` for every student, at its usual input."""
+    rows = []
+    for name, entry in CATALOGUE.items():
+        student = build_student(name, embed_dim=EMBED_DIM).eval()
+        cells = entry.input_px // 8
+        rows.append(
+            {
+                "name": name,
+                "params": count_parameters(student),
+                "macs": count_macs(student, input_px=entry.input_px),
+                "input_px": entry.input_px,
+                "embedding": [EMBED_DIM, cells, cells],
+            }
+        )
+    return rows

@@ -1,0 +1,57 @@
+"""The distill stage: the student learns what the teachers saw."""
+
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from agglo.core.files import write_atomic
+from agglo.distill import DistilSource
+from agglo.recipes import build
+from agglo.recipes.extract import pool_and_store
+from agglo.recipes.run import Run
+from agglo.recipes.stage import Facts
+from agglo.students import Student
+from agglo.train import Place, Watch, fit
+
+
+def distill(run: Run) -> bool:
+    """Train the student on the feature store; leaves `distill/student.safetensors`."""
+    recipe = run.recipe
+    settings = {
+        "distill": recipe.distill.model_dump(mode="json"),
+        "student": recipe.student.model_dump(mode="json"),
+        "precision": recipe.device.precision,
+        "seed": recipe.seed,
+    }
+    stage = run.stage("distill", settings, after=["dataset", "extract"])
+
+    def work() -> Facts:
+        pool, store = pool_and_store(run)
+        names = [teacher.name for teacher in recipe.teachers]
+        source = DistilSource(pool, store, names, size_px=recipe.student.input_px)
+        plan = build.plan(recipe.distill, seed=recipe.seed, num_samples=len(source))
+        task = build.distil_task(recipe, store)
+        place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
+        state = fit(task, source, plan, place, Watch(progress=run.tell("distill")))
+        save_student(task.student, student_file(run))
+        return {
+            "steps": plan.steps,
+            "batch_size": plan.batch_size,
+            "samples": len(source),
+            "frames": len(pool.frames),
+            "wall_s": round(state.wall_s, 2),
+            "student_parameters": sum(parameter.numel() for parameter in task.student.parameters()),
+        }
+
+    return stage.run(work)
+
+
+def student_file(run: Run) -> Path:
+    """Return where the distilled student lies."""
+    return run.folder / "distill" / "student.safetensors"
+
+
+def save_student(student: Student, path: Path) -> None:
+    """Write a student so that `students.build_student(init=path)` reads it."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in student.state_dict().items()}
+    write_atomic(path, lambda temporary: save_file(state, temporary))

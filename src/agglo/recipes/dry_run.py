@@ -1,0 +1,62 @@
+"""What a recipe would do: sizes, steps, what is missing. Builds the student, reads no pixels, writes nothing."""
+
+from agglo.config.schema import Recipe, TrainingConfig
+from agglo.recipes import build
+from agglo.students import count_parameters
+from agglo.teachers import entry_of, spec_of
+
+
+def explain(recipe: Recipe) -> str:
+    """Return the plan of a run in words.
+
+    Raises:
+        ConfigError: the recipe names parts that do not exist.
+    """
+    build.check_names(recipe)
+    student = build.student(recipe, arm="distil")
+    cells = recipe.student.input_px // 8
+    lines = [
+        f"{recipe.name} -> {recipe.out}",
+        f"  data        {_data(recipe)}",
+        f"  student     {recipe.student.name}, {count_parameters(student) / 1e6:.2f} M parameters, "
+        f"{recipe.student.input_px} px -> {build.EMBED_DIM}x{cells}x{cells}",
+        *(f"  teacher     {_teacher(recipe, place)}" for place in range(len(recipe.teachers))),
+        f"  distill     {_training(recipe.distill)}; loss {recipe.distill.loss}, {recipe.distill.normalise}, "
+        f"balance {recipe.distill.balance}, tokens matched on the {recipe.distill.match} grid",
+        f"  align       {_training(recipe.align)}; encoder {recipe.align.encoder}, decoder grid H/{recipe.decoder.grid_stride}",
+        f"  supervised  {'the same student on masks alone, equal wall time' if recipe.supervised.wall_time == 'equal' else 'none'}",
+        f"  evaluate    HD95 {recipe.evaluate.hd95_mode}, structures at least {recipe.evaluate.min_visible:.0%} visible",
+    ]
+    return "\n".join(lines)
+
+
+def _data(recipe: Recipe) -> str:
+    data = recipe.data
+    if data.phantom is not None:
+        return f"phantom, {data.phantom.patients} patients x {data.phantom.frames} frames, {data.phantom.size_px} px"
+    assert data.folder is not None
+    return (
+        str(data.folder)
+        if data.folder.exists()
+        else f"{data.folder} (MISSING: put the dataset there, or set data.folder)"
+    )
+
+
+def _teacher(recipe: Recipe, place: int) -> str:
+    config = recipe.teachers[place]
+    entry = entry_of(config.name)
+    spec = spec_of(entry, input_px=config.input_px)
+    has_weights = (
+        config.weights.exists() if config.weights else entry.is_shipped and entry.shipped_path.is_file()
+    )
+    rows, cols = spec.grid
+    text = f"{entry.name}, {spec.input_px} px -> {spec.dim}x{rows}x{cols}, licence {entry.licence}"
+    return text if has_weights else f"{text} (weights MISSING: {entry.how_to_get})"
+
+
+def _training(config: TrainingConfig) -> str:
+    length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
+    return (
+        f"{length} of {config.batch_size}, AdamW {config.betas[0]}/{config.betas[1]}, weight decay {config.weight_decay}, "
+        f"rate {config.learning_rate:g} -> {config.final_learning_rate:g}"
+    )

@@ -1,0 +1,164 @@
+"""The evaluate stage: every arm of the run is scored once on test, and pictures are kept for the report where that is allowed."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agglo.core.files import write_json, write_text
+from agglo.core.runlog import RunLog
+from agglo.data import Dataset, identity_view, render_image
+from agglo.evaluate.cases import Case, write_cases
+from agglo.evaluate.markdown import table_markdown
+from agglo.evaluate.scoring import ScoreRules
+from agglo.evaluate.tables import table
+from agglo.predict import Predictor, load
+from agglo.recipes import build
+from agglo.recipes.align import model_folder
+from agglo.recipes.run import Run
+from agglo.recipes.score import score_frames
+from agglo.recipes.stage import Facts
+from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
+from agglo.teachers import preprocess
+from agglo_runtime.writers import colours_for
+
+SPLIT = "test"
+FEATURE_FRAMES = 3
+
+
+def evaluate(run: Run) -> bool:
+    """Score the distilled arm and, where there is one, the supervised arm; leaves tables, cases and pictures."""
+    config = run.recipe.evaluate
+    settings = {
+        "evaluate": config.model_dump(mode="json"),
+        "report": run.recipe.report.model_dump(mode="json"),
+    }
+    stage = run.stage("evaluate", settings, after=["align", "supervised"])
+    arms = {"align": stage.folder}
+    if "supervised" in run.stages:
+        arms["supervised"] = stage.folder / "supervised"
+
+    def work() -> Facts:
+        means = {arm: _score_arm(run, arm, folder) for arm, folder in arms.items()}
+        write_json(stage.folder / "teachers.json", list(_teachers(run)))
+        return {"mean_dice": means}
+
+    return stage.run(work)
+
+
+def _score_arm(run: Run, arm: str, folder: Path) -> float | None:
+    recipe, found = run.recipe, run.dataset
+    rules = ScoreRules(recipe.evaluate.hd95_mode, recipe.evaluate.min_visible)
+    predictor = load(model_folder(run, arm))
+    indices = [index for index in run.split[SPLIT] if found.frames[index].is_labelled]
+    cases = score_frames(predictor.masks, found, indices, rules, progress=run.tell(f"score {arm}"))
+    RunLog(run.folder / "log.jsonl").write(
+        scored=SPLIT, arm=arm, frames=len(indices), at=datetime.now(UTC).isoformat()
+    )
+    scores = table(
+        cases,
+        split=SPLIT,
+        groups=found.groups,
+        teachers=[teacher["name"] for teacher in predictor.config.teachers],
+        is_phantom=_is_phantom(found),
+        rules=rules,
+    )
+    write_cases(folder / "cases.csv", cases)
+    write_text(folder / "table.md", table_markdown(scores))
+    if arm == "align" and _may_show(run):
+        _keep_pictures(run, predictor, cases, indices, folder)
+    write_json(folder / "table.json", scores)
+    mean: float | None = scores["mean"]["dice"]
+    return mean
+
+
+def _is_phantom(found: Dataset) -> bool:
+    return bool(found.description.get("is_phantom", False))
+
+
+def _may_show(run: Run) -> bool:
+    """Return whether pictures of this dataset may be kept: pictures of real people only where the recipe says `all`."""
+    images = run.recipe.report.images
+    return images == "all" or (images == "phantom" and _is_phantom(run.dataset))
+
+
+def _teachers(run: Run) -> Sequence[dict[str, Any]]:
+    return [{"name": name, **facts} for name, facts in run.stages["extract"].facts["teachers"].items()]
+
+
+def _keep_pictures(
+    run: Run, predictor: Predictor, cases: Sequence[Case], indices: Sequence[int], folder: Path
+) -> None:
+    found = run.dataset
+    place_of = {found.frames[index].id: index for index in indices}
+    ranked = [place_of[frame] for frame in rank_frames(cases, run.recipe.evaluate.min_visible)]
+    if not ranked:
+        return
+    chosen = choose(ranked, run.recipe.evaluate.pictures)
+    pictures = [_picture(found, predictor, cases, index, rank) for rank, index in chosen]
+    colours = colours_for(found.structures)
+    write_pictures(folder / "pictures.npz", pictures, structures=found.structures, colours=list(colours))
+    middle = [ranked[place] for place in np.linspace(0, len(ranked) - 1, FEATURE_FRAMES).round().astype(int)]
+    write_features(folder / "features.npz", _feature_rows(run, predictor, middle))
+    if not _is_phantom(found):
+        write_text(
+            run.folder / "CONTAINS_PATIENT_DATA",
+            "Pictures of real people: treat this folder as patient data.\n",
+        )
+
+
+def rank_frames(cases: Sequence[Case], min_visible: float) -> list[str]:
+    """Return frames from best to worst mean Dice over the structures that count; frames without any are left out."""
+    found: dict[str, list[float]] = {}
+    for case in cases:
+        if case.dice is not None and case.visible_fraction >= min_visible:
+            found.setdefault(case.frame, []).append(case.dice)
+    return sorted(found, key=lambda frame: (-float(np.mean(found[frame])), frame))
+
+
+def choose(ranked: Sequence[int], count: int) -> list[tuple[str, int]]:
+    """Return `count` frames each of the best, the median and the worst of `ranked`, none twice."""
+    middle = max(0, len(ranked) // 2 - count // 2)
+    wanted = {
+        "best": list(ranked[:count]),
+        "worst": list(ranked[len(ranked) - min(count, len(ranked)) :]),
+        "median": list(ranked[middle : middle + count]),
+    }
+    chosen: dict[int, str] = {}
+    for rank, frames in wanted.items():
+        for frame in frames:
+            chosen.setdefault(frame, rank)
+    order = {"best": 0, "median": 1, "worst": 2}
+    return sorted(((rank, frame) for frame, rank in chosen.items()), key=lambda pair: order[pair[0]])
+
+
+def _picture(found: Dataset, predictor: Predictor, cases: Sequence[Case], index: int, rank: str) -> Picture:
+    frame, image = found.frames[index], found.image(index)
+    figures = {case.structure: case.dice for case in cases if case.frame == frame.id}
+    return Picture(rank, frame.id, image, predictor.masks(image), found.masks(index), figures)
+
+
+def _feature_rows(run: Run, predictor: Predictor, indices: Sequence[int]) -> list[FeatureRow]:
+    """Return the maps of the aligned student and of every teacher for some frames, each at its own input size."""
+    sources = {teacher.name: build.source(teacher) for teacher in run.recipe.teachers}
+    rows = []
+    for index in indices:
+        image = run.dataset.image(index)
+        view = identity_view(*image.shape)
+
+        def look(size_px: int, image: np.ndarray = image, view: Any = view) -> torch.Tensor:
+            return torch.from_numpy(render_image(image, view, size_px))[None]
+
+        size_px = predictor.config.input_px
+        with torch.inference_mode():
+            seen = predictor.student(predictor.student.preprocess(look(size_px))).embedding
+            maps = {run.recipe.student.name: seen[0].float().numpy()}
+            for name, source in sources.items():
+                grey = preprocess(source.entry, look(source.teacher.spec.input_px))
+                maps[name] = source.teacher.feature_map(grey)[0].float().numpy()
+        square = (look(size_px)[0].numpy() * 255).round().astype(np.uint8)
+        rows.append(FeatureRow(run.dataset.frames[index].id, square, maps))
+    return rows

@@ -1,0 +1,15 @@
+"""The report stage: one page about the run, made from the files of its folder alone."""
+
+from agglo.recipes.run import Run
+from agglo.recipes.stage import Facts
+from agglo.report import write_report
+
+
+def report(run: Run) -> bool:
+    """Write `report.html`."""
+    stage = run.stage("report", {}, after=["evaluate"])
+
+    def work() -> Facts:
+        return {"page": write_report(run.folder).name}
+
+    return stage.run(work)
