@@ -106,7 +106,7 @@ class _Row:
         before = len(self.problems.found)
         states = tuple(self._state(structure) for structure in header.structures)
         spacing = [self._number("spacing_row_mm", _positive), self._number("spacing_col_mm", _positive)]
-        if (spacing[0] is None) != (spacing[1] is None):
+        if bool(self.cells.get("spacing_row_mm")) != bool(self.cells.get("spacing_col_mm")):
             self._problem("spacing_row_mm and spacing_col_mm must be given together or not at all")
         frame = Frame(
             id=self._text("id"),

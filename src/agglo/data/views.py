@@ -114,7 +114,7 @@ def sample_view(recipe: ViewRecipe, *, seed: int, frame: int, number: int, heigh
     centre = identity_view(height, width)
     if number == 0 and recipe.first_is_identity:
         return centre
-    draw = generator(seed, "view", frame, number).random(11)
+    draw = generator(seed, "view", frame, number).random(10)
     angle = math.radians(recipe.rotation_deg) * (2 * draw[0] - 1)
     zoom = math.exp(_between(math.log(recipe.zoom[0]), math.log(recipe.zoom[1]), draw[1]))
     stretch = math.exp(math.log(recipe.aspect) * (draw[2] - 0.5))

@@ -91,7 +91,7 @@ class DatasetWriter:
         self,
         info: FrameInfo,
         image: UInt8[np.ndarray, "rows cols"] | UInt16[np.ndarray, "rows cols"],
-        masks: Bool[np.ndarray, "structures rows cols"] | None,
+        masks: Bool[np.ndarray, "structures mask_rows mask_cols"] | None,
         states: Sequence[State],
     ) -> None:
         """Write one frame: its image, its masks (None when nothing is outlined) and its row.
@@ -118,7 +118,8 @@ class DatasetWriter:
     def finish(self) -> None:
         """Write `frames.csv`, then `dataset.json`: from now on the folder is a dataset."""
         rows = list(self._rows.values())
-        columns = list(dict.fromkeys(column for row in rows for column in row))
+        own = (*COLUMNS, *(f"state:{structure}" for structure in self.structures))
+        columns = list(dict.fromkeys([*own, *(column for row in rows for column in row)]))
         text = io.StringIO()
         table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         table.writeheader()
@@ -143,7 +144,7 @@ class DatasetWriter:
         self,
         info: FrameInfo,
         shape: tuple[int, ...],
-        masks: Bool[np.ndarray, "structures rows cols"] | None,
+        masks: Bool[np.ndarray, "structures mask_rows mask_cols"] | None,
         states: Sequence[State],
     ) -> None:
         problems = Problems(f"frame {info.id!r} of {self.folder}")
