@@ -9,7 +9,6 @@ from typing import final
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 from transformers import Sam2MaskDecoderConfig
 from transformers.models.sam2.modeling_sam2 import Sam2TwoWayTransformer
@@ -21,7 +20,6 @@ from agglo.decoders.positions import FourierPositions
 NUM_HEADS = 8
 GRID_STRIDES_PX = (8, 16)
 EMBEDDING_STRIDE_PX = 8
-OUTPUT_STRIDE_PX = 2
 RARE_FOREGROUND_LOGIT = -3.0  # sigmoid 0.05: a structure covers a few per cent of a frame
 
 
@@ -93,20 +91,23 @@ class StructureDecoder(nn.Module):
             image_positional_embeddings=positions,
             attention_similarity=None,
         )
-        decoded = cells_BPNE.squeeze(1).transpose(1, 2).unflatten(2, (rows, cols))
+        decoded_BHWE = cells_BPNE.squeeze(1).unflatten(1, (rows, cols))
         if self.grid_stride != EMBEDDING_STRIDE_PX:
-            decoded = features.embedding + F.interpolate(
-                decoded, scale_factor=float(self.grid_stride // EMBEDDING_STRIDE_PX), mode="bilinear"
-            )
-        fine_BCHW = self.upscaling(decoded, features)
+            decoded_BHWE = _join_finer(decoded_BHWE, features.embedding)
+        fine_BHWYXC = self.upscaling(decoded_BHWE, features)
         weights_BKC = self.weigh(tokens_BPKE.squeeze(1))
-        logits_BKN = weights_BKC @ fine_BCHW.flatten(2) + self.bias.unsqueeze(1)
-        return logits_BKN.unflatten(2, fine_BCHW.shape[-2:])
+        logits_BKN = weights_BKC @ fine_BHWYXC.flatten(1, 4).transpose(1, 2) + self.bias.unsqueeze(1)
+        logits_BKHWYX = logits_BKN.unflatten(2, fine_BHWYXC.shape[1:5])
+        return logits_BKHWYX.transpose(3, 4).flatten(4, 5).flatten(2, 3)
 
 
 @final
 class Upscaling(nn.Module):
-    """Stride 8 to stride 2 by two transposed convolutions, as in SAM2; the student's own maps may be added on the way."""
+    """Stride 8 to stride 2 by two doublings, as in SAM2; the student's own maps may be added on the way.
+
+    A transposed convolution of kernel 2 and stride 2 is a linear map to four cells, so it is written as one: the transformer's
+    cells are channels last already, and the last rearrangement can wait until only K channels are left.
+    """
 
     def __init__(self, embed_dim: int, high_res_dims: tuple[int, int] | None) -> None:
         """Build for `embed_dim` channels in and `embed_dim / 8` out; see `StructureDecoder` for `high_res_dims`."""
@@ -114,22 +115,32 @@ class Upscaling(nn.Module):
         self.lateral8: nn.Module | None = None
         self.lateral4: nn.Module | None = None
         if high_res_dims is not None:
-            self.lateral8 = nn.Conv2d(high_res_dims[0], embed_dim, kernel_size=1)
-            self.lateral4 = nn.Conv2d(high_res_dims[1], embed_dim // 4, kernel_size=1)
-        self.to_stride4 = nn.ConvTranspose2d(embed_dim, embed_dim // 4, kernel_size=2, stride=2)
-        self.norm = LayerNorm2d(embed_dim // 4)
-        self.to_stride2 = nn.ConvTranspose2d(embed_dim // 4, embed_dim // 8, kernel_size=2, stride=2)
+            self.lateral8 = nn.Linear(high_res_dims[0], embed_dim)
+            self.lateral4 = nn.Linear(high_res_dims[1], embed_dim // 4)
+        self.to_stride4 = nn.Linear(embed_dim, 4 * (embed_dim // 4))
+        self.norm = nn.LayerNorm(embed_dim // 4)
+        self.to_stride2 = nn.Linear(embed_dim // 4, 4 * (embed_dim // 8))
 
     def forward(
-        self, decoded: Float[Tensor, "batch embed h8 w8"], features: StudentFeatures
-    ) -> Float[Tensor, "batch {embed//8} {4*h8} {4*w8}"]:
-        """Return fine features from which masks are weighed."""
+        self, decoded: Float[Tensor, "batch h8 w8 embed"], features: StudentFeatures
+    ) -> Float[Tensor, "batch {2*h8} {2*w8} 2 2 {embed//8}"]:
+        """Return fine features from which masks are weighed: cells of stride 4, each with 2 x 2 cells of stride 2."""
         if self.lateral8 is not None:
-            decoded = decoded + self.lateral8(features.stride8)
-        finer = self.to_stride4(decoded)
+            decoded = decoded + self.lateral8(features.stride8.permute(0, 2, 3, 1))
+        parts_BHWYXC = self.to_stride4(decoded).unflatten(3, (2, 2, -1))
+        finer_BHWC = parts_BHWYXC.transpose(2, 3).flatten(3, 4).flatten(1, 2)
         if self.lateral4 is not None:
-            finer = finer + self.lateral4(features.stride4)
-        return F.gelu(self.to_stride2(F.gelu(self.norm(finer))))
+            finer_BHWC = finer_BHWC + self.lateral4(features.stride4.permute(0, 2, 3, 1))
+        fine_BHWN = F.gelu(self.to_stride2(F.gelu(self.norm(finer_BHWC))))
+        return fine_BHWN.reshape(*fine_BHWN.shape[:3], 2, 2, -1)
+
+
+def _join_finer(
+    coarse: Float[Tensor, "batch h16 w16 embed"], embedding: Float[Tensor, "batch embed h8 w8"]
+) -> Float[Tensor, "batch h8 w8 embed"]:
+    """Return coarse cells resampled to the embedding's grid, plus the embedding."""
+    resampled = F.interpolate(coarse.permute(0, 3, 1, 2), size=embedding.shape[-2:], mode="bilinear")
+    return (resampled + embedding).permute(0, 2, 3, 1)
 
 
 def _check_arguments(num_structures: int, embed_dim: int, grid_stride: int, depth: int) -> None:

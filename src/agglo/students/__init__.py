@@ -3,7 +3,7 @@
 A student is composed of an encoder (timm) and a neck; which combinations exist is data. Heads, decoders and losses are elsewhere.
 """
 
-from agglo.students.catalogue import CATALOGUE, StudentEntry
+from agglo.students.catalogue import CATALOGUE, StudentEntry, describe
 from agglo.students.facts import count_macs, count_parameters
 from agglo.students.necks import NECKS, Neck
 from agglo.students.norms import calibrate_norms, freeze_norms
@@ -19,5 +19,6 @@ __all__ = [
     "calibrate_norms",
     "count_macs",
     "count_parameters",
+    "describe",
     "freeze_norms",
 ]

@@ -24,6 +24,7 @@ class StudentEntry:
         input_px: usual side of the square input; any multiple of `input_multiple_px` runs.
         input_multiple_px: sides of an input are multiples of this.
         num_parameters: with the usual neck at 256 channels.
+        num_macs: multiply-adds for one image at `input_px`, as `facts.count_macs` counts them.
         licence: of the backbone's code and ImageNet weights.
         source: paper and origin.
     """
@@ -34,6 +35,7 @@ class StudentEntry:
     std: tuple[float, ...]
     neck: str
     num_parameters: int
+    num_macs: int
     licence: str
     source: str
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
@@ -49,9 +51,29 @@ _ENTRIES = (
         std=IMAGENET_STD,
         neck="fusing",
         num_parameters=5_480_160,
+        num_macs=5_045_121_024,
         licence="Apache-2.0",
         source="RepViT-M0.9, arXiv 2307.09283, from timm",
     ),
 )
 
 CATALOGUE: Mapping[str, StudentEntry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def describe() -> list[dict[str, Any]]:
+    """Return one JSON-like row per student: what it is, what it costs, whose it is."""
+    return [
+        {
+            "name": entry.name,
+            "backbone": entry.backbone,
+            "neck": entry.neck,
+            "parameters": entry.num_parameters,
+            "macs": entry.num_macs,
+            "input_px": entry.input_px,
+            "mean": list(entry.mean),
+            "std": list(entry.std),
+            "licence": entry.licence,
+            "source": entry.source,
+        }
+        for entry in CATALOGUE.values()
+    ]

@@ -73,13 +73,14 @@ def build_teacher(name: str, *, weights: Weights = None, input_px: int | None = 
 
 def build_from_entry(entry: TeacherEntry, *, weights: Weights = None, input_px: int | None = None) -> Teacher:
     """Build the frozen teacher of `entry`, which need not be in the catalogue; see `build_teacher`."""
+    spec = spec_of(entry, input_px=input_px)
+    file = None if weights == "random" else _weights_file(entry, weights)
     family = family_of(entry)
     encoder = family.build_encoder(entry.architecture)
-    if weights != "random":
-        file = _weights_file(entry, weights)
+    if file is not None:
         load_strict(encoder, family.adapt(read_state(file)), where=f"{file} for teacher {entry.name}")
         logger.info("teacher %s: weights of %s", entry.name, file)
-    return family.teacher(encoder, spec_of(entry, input_px=input_px))
+    return family.teacher(encoder, spec)
 
 
 def spec_of(entry: TeacherEntry, *, input_px: int | None = None) -> FeatureSpec:
@@ -96,7 +97,7 @@ def spec_of(entry: TeacherEntry, *, input_px: int | None = None) -> FeatureSpec:
     return FeatureSpec(name=entry.name, dim=entry.dim, input_px=size_px, stride_px=entry.stride_px)
 
 
-def _weights_file(entry: TeacherEntry, weights: Weights) -> Path:
+def _weights_file(entry: TeacherEntry, weights: Path | str | None) -> Path:
     """Return the checked weights file that `weights` means for `entry`."""
     if isinstance(weights, Path):
         file = find_weights_file(weights)
@@ -113,7 +114,8 @@ def _weights_file(entry: TeacherEntry, weights: Weights) -> Path:
         )
     if entry.pinned_sha256 is None:
         raise WeightsError(
-            f"shipped weights must be frozen, but {FROZEN_HASHES} has no line for {entry.weights_file}: {entry.how_to_get}"
+            f"shipped weights must be frozen, but {FROZEN_HASHES} beside {entry.shipped_path} has no line for it: "
+            f"{entry.how_to_get}"
         )
     check_sha256(entry.shipped_path, entry.pinned_sha256)
     return entry.shipped_path

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
-FROZEN_HASHES = SHIPPED_FOLDER / "SHA256SUMS"
+FROZEN_HASHES = "SHA256SUMS"  # beside the weights it pins
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RAD_DINO_MEAN, RAD_DINO_STD = (0.5307,) * 3, (0.2583,) * 3
@@ -66,7 +66,9 @@ class TeacherEntry:
     @property
     def pinned_sha256(self) -> str | None:
         """SHA-256 that the weights file must have, or None where it is not pinned."""
-        return read_frozen_hashes().get(self.weights_file) if self.is_shipped else self.sha256
+        if not self.is_shipped:
+            return self.sha256
+        return read_frozen_hashes(self.shipped_path.with_name(FROZEN_HASHES)).get(self.weights_file)
 
     @property
     def how_to_get(self) -> str:
@@ -76,7 +78,7 @@ class TeacherEntry:
         return f"download {self.weights_file} from {self.source} and give its path as `weights`."
 
 
-def read_frozen_hashes(path: Path = FROZEN_HASHES) -> dict[str, str]:
+def read_frozen_hashes(path: Path) -> dict[str, str]:
     """Return file name -> SHA-256 from a `sha256sum` list; an absent list gives an empty mapping."""
     if not path.exists():
         return {}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from agglo.core.errors import WeightsError
 from agglo.core.files import sha256_of, write_atomic, write_text
-from agglo.teachers.catalogue import read_frozen_hashes
+from agglo.teachers.catalogue import FROZEN_HASHES, read_frozen_hashes
 
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
 NUM_NAMED_KEYS = 5
@@ -148,7 +148,7 @@ def save_weights(path: Path, module: nn.Module, *, metadata: Mapping[str, str]) 
 
 def freeze_file(file: Path) -> str:
     """Enter the SHA-256 of `file` into the list `SHA256SUMS` beside it, and return it: from now on the file is pinned."""
-    hashes = file.with_name("SHA256SUMS")
+    hashes = file.with_name(FROZEN_HASHES)
     digests = read_frozen_hashes(hashes) | {file.name: sha256_of(file)}
     write_text(hashes, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
     return digests[file.name]
