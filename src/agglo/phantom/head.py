@@ -1,0 +1,209 @@
+"""The head in lateral view: jaw (both sides), teeth, palate, skull base, occiput; and the outlines of skin and shoulder.
+
+The head frame has its origin where the skull rests on the atlas, x to the front, y down, a man's millimetres; `HeadFrame.place`
+scales, nods and moves it into the body frame. The two sides of the jaw are true points in space, projected by a diverging beam.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from agglo.phantom.curves import Points, ellipse, points_of, rotate, rounded_outline, smooth_line
+from agglo.phantom.person import Person
+from agglo.phantom.spine import NeckFrame, Vertebra
+
+SOURCE_MM = 820.0
+"""From the focal spot to the midsagittal plane."""
+
+HALF_JAW_MM = 45.0
+"""From the midsagittal plane to a jaw's angle."""
+
+
+@dataclass(frozen=True)
+class HeadFrame:
+    """Where the head sits: origin (mm), scale, nod (degrees, chin down positive), yaw and roll (degrees)."""
+
+    origin: tuple[float, float]
+    scale: float
+    nod_deg: float
+    yaw_deg: float
+    roll_deg: float
+
+    def place(self, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
+        """Return the body-frame points of midsagittal head points."""
+        return rotate(points * self.scale, self.nod_deg) + np.asarray(self.origin)
+
+    def place_beside(
+        self, points: Float[np.ndarray, "points 2"], beside_mm: Float[np.ndarray, " points"]
+    ) -> Float[np.ndarray, "points 2"]:
+        """Return where points `beside_mm` towards the tube are projected onto the midsagittal plane."""
+        shift = np.stack(
+            [np.sin(np.deg2rad(self.yaw_deg)) * beside_mm, np.sin(np.deg2rad(self.roll_deg)) * beside_mm], 1
+        )
+        centre = np.asarray([30.0, 30.0])  # the central ray passes the middle of the jaw
+        magnification = SOURCE_MM / (SOURCE_MM - beside_mm * self.scale)
+        return self.place((points + shift - centre) * magnification[:, None] + centre)
+
+
+def head_frame(person: Person, axis: Vertebra, nod_deg: float, yaw_deg: float, roll_deg: float) -> HeadFrame:
+    """Put the head on the dens of C2."""
+    x, y = axis.place(points_of((1.0, -33.0 * person.size)))[0]
+    return HeadFrame((float(x), float(y)), person.size, nod_deg + 0.25 * axis.turn_deg, yaw_deg, roll_deg)
+
+
+@dataclass(frozen=True)
+class Jaw:
+    """The jaw's main points in the head frame: angle, chin, and the unit vectors along and above its lower border."""
+
+    gonion: Float[np.ndarray, " 2"]
+    menton: Float[np.ndarray, " 2"]
+    along: Float[np.ndarray, " 2"]
+    above: Float[np.ndarray, " 2"]
+
+
+def jaw_of(person: Person) -> Jaw:
+    """Return the jaw of a patient; its lower border slopes 24 degrees to the front."""
+    gonion = np.array([29.0, 44.0])
+    along = rotate(points_of((1.0, 0.0)), 24.0)[0]
+    return Jaw(gonion, gonion + person.jaw_mm * along, along, np.array([along[1], -along[0]]))
+
+
+def jaw_side(person: Person, frame: HeadFrame, side: int) -> Points:
+    """Return the projected outline of one half of the jaw (`side` 1 towards the tube, -1 away): ramus, body, half the chin."""
+    jaw = jaw_of(person)
+    length = person.jaw_mm
+
+    def at(forward: float, up: float) -> tuple[float, float]:
+        x, y = jaw.gonion + forward * jaw.along + up * jaw.above
+        return float(x), float(y)
+
+    up = rotate(points_of((1.0, 0.0)), 24.0 - person.gonial_deg)[0]
+    front = np.array([-up[1], up[0]])
+
+    def ramus(height: float, ahead: float) -> tuple[float, float]:
+        x, y = jaw.gonion + height * up + ahead * front
+        return float(x), float(y)
+
+    local = points_of(
+        ramus(58, 0), ramus(62, 4), ramus(59, 9), ramus(48, 15), ramus(58, 25), ramus(54, 30), ramus(38, 31),
+        ramus(29, 33), at(40, 26.5), at(length - 12, 29.5), at(length - 3, 31), at(length + 1.5, 28), at(length - 1.5, 15),
+        at(length + 3.0, 7), at(length + 1, 0.5), at(length - 8, -1), at(length * 0.55, 0), at(length * 0.28, 2.2),
+        at(8, 0.6), at(-1, 4.5), ramus(22, -1.5), ramus(42, 1.5),
+    )  # fmt: skip
+    forward = np.clip((local - jaw.gonion) @ jaw.along / length, 0, 1)
+    beside = side * HALF_JAW_MM * (1 - forward**2.2)
+    outline = np.concatenate([local, beside[:, None]], axis=1)
+    following = np.roll(outline, -1, axis=0)
+    outline = np.stack([0.75 * outline + 0.25 * following, 0.25 * outline + 0.75 * following], 1).reshape(
+        -1, 3
+    )
+    return frame.place_beside(outline[:, :2], outline[:, 2])
+
+
+def chin_outline(person: Person, frame: HeadFrame) -> Points:
+    """Return the symphysis seen edge on."""
+    jaw = jaw_of(person)
+    centre = jaw.menton - 4.5 * jaw.along + 13.5 * jaw.above
+    return frame.place(ellipse(centre, (14.0, 6.5), degrees=24.0 - 84.0))
+
+
+def teeth_outlines(person: Person, frame: HeadFrame, *, upper: bool) -> list[Points]:
+    """Return the crowns of one row, front to back; none for a patient without teeth."""
+    if person.teeth == "none":
+        return []
+    jaw = jaw_of(person)
+    crowns = []
+    for index in range(8):
+        width = (5.0, 5.5, 6.5, 6.5, 7.0, 10.0, 10.0, 9.5)[index]
+        forward = person.jaw_mm + 1.0 - sum((5.0, 5.5, 6.5, 6.5, 7.0, 10.0, 10.0, 9.5)[:index])
+        foot = jaw.gonion + forward * jaw.along + (30.5 - 0.05 * (person.jaw_mm - forward)) * jaw.above
+        low, high = (8.3, 16.0 - 0.2 * index) if upper else (0.0, 8.8 - 0.2 * index)
+        local = points_of((-width + 0.3, low), (-width + 0.5, high), (-0.5, high), (-0.3, low))
+        shift = 3.0 if upper else 0.0
+        crowns.append(
+            frame.place(
+                rounded_outline(
+                    foot + (local[:, :1] + shift) * jaw.along + local[:, 1:] * jaw.above, rounds=1
+                )
+            )
+        )
+    return crowns
+
+
+def palate_line(frame: HeadFrame) -> Points:
+    """Return the hard palate from its back end to the front."""
+    return frame.place(smooth_line(points_of((39, 9), (60, 7), (76, 8), (86, 11)), count=24))
+
+
+def skull_outlines(frame: HeadFrame) -> dict[str, Points]:
+    """Return the bones above the neck by name, in the body frame."""
+    occiput = smooth_line(
+        points_of((-2, -8), (-14, -3), (-30, -1), (-52, -9), (-76, -32), (-92, -70), (-94, -110)), count=40
+    )
+    inner = smooth_line(
+        points_of((-92, -110), (-88, -70), (-72, -36), (-50, -15), (-30, -8), (-14, -10), (-2, -14)), count=40
+    )
+    shapes = {
+        "occiput": np.concatenate([occiput, inner]),
+        "base": points_of(
+            (-22, -10),
+            (-2, -6),
+            (10, -12),
+            (24, -22),
+            (40, -30),
+            (56, -42),
+            (40, -54),
+            (4, -48),
+            (-24, -36),
+            (-34, -20),
+        ),
+        "petrous": points_of((-26, -26), (-6, -14), (10, -22), (16, -38), (-4, -46), (-24, -40)),
+        "mastoid": points_of((-20, -18), (-6, -14), (-2, -2), (-8, 8), (-15, 5), (-22, -8)),
+        "maxilla": points_of((48, 10), (60, 8), (78, 9), (88, 12), (90, 24), (84, 30), (58, 26), (50, 20)),
+        "sinus": points_of((46, -26), (66, -32), (80, -24), (82, -6), (74, 3), (52, 3), (45, -8)),
+        "nose": points_of((40, -14), (60, -34), (92, -26), (100, 0), (84, 6), (58, 4), (42, 4)),
+    }
+    return {name: frame.place(rounded_outline(shape)) for name, shape in shapes.items()}
+
+
+def skin_outline(person: Person, frame: HeadFrame, neck: NeckFrame) -> Points:
+    """Return the outline of head and neck, closed far above and below any field."""
+    jaw = jaw_of(person)
+    mx, my = jaw.menton
+    face = points_of(
+        (60, -190), (98, -110), (102, -66), (99, -40), (120, -10), (121, -2), (107, 7), (110, 18), (107, 26), (108, 34),
+        (mx + 11, my - 19), (mx + 14, my - 8), (mx + 10, my + 5), (mx - 4, my + 10), (mx - 22, my + 6),
+    )  # fmt: skip
+    depth = person.neck_depth * person.size
+    front = points_of((58, 14), (50, 24), (47, 36), (44, 52), (42, 70), (46, 88), (60, 110), (80, 200)) * [
+        depth,
+        person.size,
+    ]
+    nape = points_of((-110, 200), (-88, 90), (-76, 60), (-66, 30), (-60, 0), (-60, -24), (-62, -40)) * [
+        depth,
+        person.size,
+    ]
+    skull = points_of((-84, -16), (-104, -60), (-104, -120), (-60, -190))
+    return rounded_outline(
+        np.concatenate([frame.place(face), neck.place(front), neck.place(nape), frame.place(skull)]), rounds=3
+    )
+
+
+def shoulder_outline(neck: NeckFrame, level_mm: float, size: float) -> Points:
+    """Return the shoulder's shadow, its upper edge crossing the spine at `level_mm` and falling to the front."""
+    x, y = neck.place(points_of((0.0, level_mm)))[0]
+    edge = points_of(
+        (-160, -70),
+        (-100, -42),
+        (-60, -22),
+        (-25, -6),
+        (0, 0),
+        (18, 9),
+        (40, 30),
+        (75, 75),
+        (110, 130),
+        (130, 260),
+        (-160, 260),
+    )
+    return rounded_outline(edge * size, rounds=2) + [x, y]

@@ -1,0 +1,108 @@
+"""Moving organs on the pixels of one image: exact masks, air and contrast along the beam."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from agglo.phantom.bolus import Bolus
+from agglo.phantom.canvas import Patch, as_mask, fill, rounded
+from agglo.phantom.curves import Points
+from agglo.phantom.throat import Throat
+
+AIR_CM: Mapping[str, float] = {"pharynx": 3.2, "vestibule": 2.4, "trachea": 1.8, "nasopharynx": 2.6}
+"""Widths of air spaces along the beam."""
+
+BESIDE_LEAF_CM = 0.8
+"""Air that remains beside the epiglottis, which is narrower than the space it stands in."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """What moves, drawn.
+
+    Attributes:
+        masks: by name; the moving structures and extras.
+        air_cm, contrast_cm: along the beam; where both are, they lie side by side in one cavity.
+        hyoid: patches of its body and horn.
+        cartilage: patches of calcified larynx cartilage.
+    """
+
+    masks: Mapping[str, Bool[np.ndarray, "rows cols"]]
+    air_cm: Float32[np.ndarray, "rows cols"]
+    contrast_cm: Float32[np.ndarray, "rows cols"]
+    hyoid: tuple[Patch, ...]
+    cartilage: tuple[Patch, ...]
+
+
+def _cavities(
+    outlines: Mapping[str, Points], side_px: int, spacing_mm: float
+) -> tuple[dict[str, Patch], Float32[np.ndarray, "rows cols"]]:
+    patches = {name: fill([outline], side_px, margin_px=2) for name, outline in outlines.items()}
+    air = np.zeros((side_px, side_px), np.float32)
+    for name, patch in patches.items():
+        window = air[patch.window]
+        np.maximum(window, np.float32(AIR_CM[name]) * rounded(patch, 4.5 / spacing_mm), out=window)
+    return patches, air
+
+
+def _contrast(
+    bolus: Bolus, to_image: Callable[[Points], Points], side_px: int, spacing_mm: float
+) -> tuple[dict[str, Patch], Float32[np.ndarray, "rows cols"]]:
+    contrast = np.zeros((side_px, side_px), np.float32)
+    parts = {
+        "body": (bolus.body, bolus.body_width_mm / 10),
+        "valleculae": (bolus.valleculae, 2.0),
+        "pyriforms": (bolus.pyriforms, 1.4),
+    }
+    patches = {}
+    for name, (outline, width_cm) in parts.items():
+        patch = fill([to_image(outline)], side_px, margin_px=2)
+        window = contrast[patch.window]
+        np.maximum(window, np.float32(width_cm) * rounded(patch, 4.0 / spacing_mm), out=window)
+        patches[name] = patch
+    return patches, contrast
+
+
+def draw_moving(
+    throat: Throat,
+    bolus: Bolus,
+    closure: float,
+    to_image: Callable[[Points], Points],
+    side_px: int,
+    spacing_mm: float,
+) -> Moving:
+    """Draw one moment; contrast never lies on the epiglottis, in the vestibule or in the trachea."""
+    names = ("pharynx", "vestibule", "trachea", "nasopharynx")
+    cavities, air = _cavities({name: to_image(getattr(throat, name)) for name in names}, side_px, spacing_mm)
+    pools, contrast = _contrast(bolus, to_image, side_px, spacing_mm)
+    leaf = fill([to_image(throat.epiglottis)], side_px, margin_px=2)
+    air[leaf.window] = (
+        air[leaf.window] * (1 - leaf.cover) + np.float32(BESIDE_LEAF_CM * (1 - closure)) * leaf.cover
+    )
+    contrast[leaf.window] *= 1 - leaf.cover
+    epiglottis = as_mask(leaf, side_px)
+    airway = as_mask(cavities["vestibule"], side_px) & ~epiglottis
+    trachea = as_mask(cavities["trachea"], side_px)
+    barred = epiglottis | airway | trachea
+    parts = {name: as_mask(patch, side_px) & ~barred for name, patch in pools.items()}
+    contrast[airway | trachea] = 0
+    whole = parts["body"] | parts["valleculae"] | parts["pyriforms"]
+    zone = as_mask(fill([to_image(throat.zone)], side_px), side_px)
+    hyoid = tuple(fill([to_image(outline)], side_px) for outline in throat.hyoid)
+    lumen = as_mask(cavities["pharynx"], side_px) | (whole & zone)
+    masks = {
+        "bolus": whole,
+        "pharynx": lumen & ~barred,
+        "trachea": trachea,
+        "epiglottis": epiglottis,
+        "hyoid": as_mask(hyoid[0], side_px) | as_mask(hyoid[1], side_px),
+        "vestibule": airway,
+        "body": parts["body"],
+        "valleculae": parts["valleculae"],
+        "pyriforms": parts["pyriforms"],
+        "zone": zone,
+    }
+    cartilage = tuple(fill([to_image(outline)], side_px) for outline in throat.cartilage)
+    return Moving(masks, air, contrast, hyoid, cartilage)
