@@ -64,16 +64,17 @@ def patient_matrix(
     return matrix
 
 
-def extreme_frames(cases: Iterable[Case]) -> dict[str, str]:
-    """Return the ids of the `best`, `median` and `worst` frame by mean Dice over the frame's scored structures.
+def extreme_frames(cases: Iterable[Case], *, count: int = 1) -> list[tuple[str, str]]:
+    """Return `(rank, frame)` of the `count` best, median and worst frames by mean Dice over the frame's scored structures.
 
-    Ties go by the id. Give it headline cases. Empty when none is scored; with one frame, all three are the same.
+    Ranks are `best`, `median` and `worst`, in this order, the most extreme of each first; ties go by the frame's id. Give it
+    headline cases. With few frames one may appear under several ranks; empty when none is scored.
     """
     by_frame: dict[str, list[float]] = defaultdict(list)
     for case in cases:
         if case.dice is not None:
             by_frame[case.frame].append(case.dice)
-    if not by_frame:
-        return {}
     order = sorted(by_frame, key=lambda frame: (float(np.mean(by_frame[frame])), frame))
-    return {"best": order[-1], "median": order[len(order) // 2], "worst": order[0]}
+    middle = max(0, (len(order) - count + 1) // 2)
+    chosen = {"best": order[::-1][:count], "median": order[middle : middle + count], "worst": order[:count]}
+    return [(rank, frame) for rank, frames in chosen.items() for frame in frames]

@@ -1,0 +1,191 @@
+"""Figures as inline SVG that take the page's font and follow its light and dark colours.
+
+Matplotlib draws with three stand-in colours for ink, faint ink and grid lines, which are then replaced by the page's own variables;
+text stays text. Figures have neither title nor legend: the page sets both, in its own type. Which figures there are is decided
+elsewhere.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from agglo.report.html import Html
+
+SERIES_COLOURS = ("#3b82c4", "#d97b29", "#2f9e77", "#a06cd5", "#cf4b5f", "#8a8f3c")
+"""Readable on white and on near-black; told apart by most colour-blind readers in this order."""
+
+MAX_POINTS = 300
+
+_INK, _FAINT, _LINE = "#010203", "#040506", "#070809"
+_VARIABLES = {_INK: "var(--ink)", _FAINT: "var(--faint)", _LINE: "var(--line)"}
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 9.0,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _FAINT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.5,
+    "text.color": _INK,
+    "xtick.color": _LINE,
+    "ytick.color": _LINE,
+    "xtick.labelcolor": _FAINT,
+    "ytick.labelcolor": _FAINT,
+    "xtick.major.size": 0.0,
+    "ytick.major.size": 0.0,
+    "lines.linewidth": 1.5,
+}
+_PANEL_INCHES = (4.3, 2.5)
+_STRIP_INCHES = 8.6
+_ROW_INCHES = 0.27
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a panel; `is_dashed` sets a second arm apart from the first."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: str
+    is_dashed: bool = False
+    has_markers: bool = False
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of the distribution figure.
+
+    Attributes:
+        name: of the structure.
+        frames: values of single frames; drawn as a box from the 25th to the 75th percentile, whiskers from the 5th to the 95th.
+        patients: means of patients; drawn as dots.
+        mean: drawn as a bar across.
+        baseline: another arm's mean; drawn as a hollow diamond; None where there is no such arm.
+    """
+
+    name: str
+    frames: Sequence[float]
+    patients: Sequence[float]
+    mean: float
+    baseline: float | None
+
+
+def line_panel(
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    label: str,
+    y_range: tuple[float, float] | None = None,
+    is_log: bool = False,
+) -> Html:
+    """Return one small line chart; `label` says to those who cannot see it what it shows.
+
+    Long series are thinned to `MAX_POINTS` means of neighbours. `is_log` is ignored when any value is not positive.
+    """
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": label}):
+        figure = Figure(figsize=_PANEL_INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        for each in series:
+            x, y = (
+                thinned(np.asarray(each.x, dtype=np.float64)),
+                thinned(np.asarray(each.y, dtype=np.float64)),
+            )
+            axes.plot(
+                x,
+                y,
+                color=each.colour,
+                linestyle=(0, (4, 2)) if each.is_dashed else "-",
+                marker="o" if each.has_markers else "",
+                markersize=3.5,
+            )
+        if is_log and all(value > 0 for each in series for value in each.y):
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(matplotlib.ticker.LogFormatter(minor_thresholds=(2, 0.5)))
+        if y_range is not None:
+            axes.set_ylim(*y_range)
+        axes.set_xlabel(x_label)
+        axes.margins(x=0.02)
+        return _as_svg(figure, label)
+
+
+def strip_figure(strips: Sequence[Strip], *, label: str) -> Html:
+    """Return the distribution of a measure in `[0, 1]`, one row a structure, the first on top."""
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": label}):
+        figure = Figure(figsize=(_STRIP_INCHES, 0.55 + _ROW_INCHES * len(strips)), layout="constrained")
+        axes = figure.add_subplot()
+        for row, strip in enumerate(strips):
+            _draw_strip(axes, row, strip)
+        axes.set_yticks(range(len(strips)), [strip.name for strip in strips], color=_INK)
+        axes.set_ylim(len(strips) - 0.4, -0.6)
+        axes.set_xlim(-0.015, 1.015)
+        axes.set_xticks(np.linspace(0, 1, 11))
+        axes.grid(axis="y", visible=False)
+        axes.spines["left"].set_visible(False)
+        return _as_svg(figure, label)
+
+
+def thinned(values: Float[np.ndarray, " points"]) -> Float[np.ndarray, " fewer"]:
+    """Return at most `MAX_POINTS` means of neighbouring values, in order; short series are returned as they are."""
+    if len(values) <= MAX_POINTS:
+        return values
+    return np.array([part.mean() for part in np.array_split(values, MAX_POINTS)])
+
+
+def _draw_strip(axes: Axes, row: int, strip: Strip) -> None:
+    accent = SERIES_COLOURS[0]
+    low, first, third, high = np.percentile(strip.frames, (5, 25, 75, 95))
+    axes.plot([low, high], [row, row], color=accent, linewidth=1.0, alpha=0.6, solid_capstyle="butt")
+    axes.barh(row, third - first, left=first, height=0.56, color=accent, alpha=0.22, linewidth=0)
+    axes.plot(
+        strip.patients,
+        np.full(len(strip.patients), row),
+        "o",
+        color=accent,
+        markersize=3.2,
+        alpha=0.75,
+        markeredgewidth=0,
+    )
+    axes.plot(
+        [strip.mean, strip.mean], [row - 0.34, row + 0.34], color=_INK, linewidth=1.8, solid_capstyle="butt"
+    )
+    if strip.baseline is not None:
+        axes.plot(
+            [strip.baseline],
+            [row],
+            "D",
+            markersize=5,
+            markerfacecolor="none",
+            markeredgecolor=SERIES_COLOURS[1],
+        )
+
+
+def _as_svg(figure: Figure, label: str) -> Html:
+    figure.patch.set_visible(False)
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(
+        r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg \1 role="img" aria-label="{label}">', svg, count=1
+    )
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
+    svg = re.sub(r"font-family: [^;\"]*;?", "", svg).replace("xlink:href", "href")
+    for stand_in, variable in _VARIABLES.items():
+        svg = svg.replace(stand_in, variable)
+    return Html(svg)

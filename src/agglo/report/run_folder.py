@@ -1,0 +1,108 @@
+"""What a report knows of a run: the files of the folder, read once, as they are. Nothing is computed here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agglo.core.errors import RunFolderError
+from agglo.core.files import read_json
+from agglo.core.runlog import read_log
+from agglo.evaluate.cases import Case, read_cases
+from agglo.report.pictures import FeatureRow, PictureFile, read_features, read_pictures
+
+STAGES = ("features", "distill", "align", "supervised")
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One arm's table and the cases it was made from."""
+
+    table: Mapping[str, Any]
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that was found in a run folder.
+
+    Attributes:
+        name: of the folder.
+        scores: of the distilled and aligned student.
+        supervised: of the same student trained on masks alone; None where there is no such arm.
+        teachers: facts of each teacher, as the catalogue has them; only names where no more is known.
+        stages: what each stage says of itself; a stage without a file is missing.
+        logs: entries of each stage's log, oldest first.
+        recipe: its text; None where there is none.
+        environment: versions and machine.
+        pictures: scored frames; None where the run keeps no pictures.
+        features: maps for the principal component pictures; empty where the run keeps none.
+    """
+
+    name: str
+    scores: Scores
+    supervised: Scores | None
+    teachers: tuple[Mapping[str, Any], ...]
+    stages: Mapping[str, Mapping[str, Any]]
+    logs: Mapping[str, tuple[Entry, ...]]
+    recipe: str | None
+    environment: Mapping[str, Any]
+    pictures: PictureFile | None
+    features: tuple[FeatureRow, ...]
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether the scored frames are synthetic."""
+        return bool(self.scores.table.get("is_phantom", False))
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        RunFolderError: it has not been evaluated, or one of its files is damaged.
+    """
+    evaluate = folder / "evaluate"
+    scores = _read_scores(evaluate)
+    if scores is None:
+        raise RunFolderError(
+            f"a report needs evaluate/table.json in the run folder, but {folder} has none; run the evaluation first."
+        )
+    stages = {name: _optional_json(folder / name / "stage.json") for name in STAGES}
+    recipe = folder / "recipe.yaml"
+    return Run(
+        name=folder.resolve().name,
+        scores=scores,
+        supervised=_read_scores(evaluate / "supervised"),
+        teachers=_read_teachers(evaluate / "teachers.json", scores.table),
+        stages={name: found for name, found in stages.items() if found is not None},
+        logs={name: tuple(read_log(folder / name / "log.jsonl")) for name in STAGES},
+        recipe=recipe.read_text(encoding="utf-8") if recipe.exists() else None,
+        environment=_optional_json(folder / "environment.json") or {},
+        pictures=read_pictures(evaluate / "pictures.npz"),
+        features=read_features(evaluate / "features.npz"),
+    )
+
+
+def _read_scores(folder: Path) -> Scores | None:
+    found = _optional_json(folder / "table.json")
+    return None if found is None else Scores(found, tuple(read_cases(folder / "cases.csv")))
+
+
+def _read_teachers(path: Path, table: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    known = {each["name"]: each for each in _optional_json(path) or ()}
+    return tuple(known.get(name, {"name": name}) for name in table.get("teachers", ()))
+
+
+def _optional_json(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        return read_json(path)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunFolderError(
+            f"{path} must be JSON, but reading it failed ({error}); run its stage again."
+        ) from error
