@@ -19,10 +19,10 @@ def ceiling_dice(
         stride_px: pixels per cell of the decoder's grid, at least 1.
     """
     rows, cols = masks.shape[-2:]
-    padded = F.pad(masks.float(), (0, -cols % stride_px, 0, -rows % stride_px)).unsqueeze(0)
+    padded = F.pad(masks.float(), (0, -cols % stride_px, 0, -rows % stride_px)).unsqueeze(1)
     coverage = F.avg_pool2d(padded, kernel_size=stride_px)
     returned = F.interpolate(coverage, size=padded.shape[-2:], mode="bilinear", align_corners=False)
-    returned_masks = returned[0, :, :rows, :cols] >= 0.5
+    returned_masks = returned[:, 0, :rows, :cols] >= 0.5
     overlap = (returned_masks & masks).sum(dim=(1, 2)).float()
     sizes = returned_masks.sum(dim=(1, 2)) + masks.sum(dim=(1, 2))
     dice = 2 * overlap / sizes

@@ -69,7 +69,7 @@ class PromptDecoder(nn.Module):
 
     def forward(
         self, embedding: Float[Tensor, "batch embed h w"], boxes: Float[Tensor, "batch prompts 4"]
-    ) -> Float[Tensor, "batch prompts {4*h} {4*w}"]:
+    ) -> Float[Tensor, "batch prompts 4*h 4*w"]:
         """Return one logit map per box.
 
         Args:
@@ -86,7 +86,7 @@ class PromptDecoder(nn.Module):
         embedding: Float[Tensor, "batch embed h w"],
         points: Float[Tensor, "batch prompts points 2"],
         labels: Int[Tensor, "batch prompts points"],
-    ) -> Float[Tensor, "batch prompts {4*h} {4*w}"]:
+    ) -> Float[Tensor, "batch prompts 4*h 4*w"]:
         """Return one logit map per set of points.
 
         Args:
@@ -104,7 +104,7 @@ class PromptDecoder(nn.Module):
         embedding: Float[Tensor, "batch embed h w"],
         sparse: Float[Tensor, "batch prompts tokens embed"],
         dense: Float[Tensor, "batch embed gridrows gridcols"],
-    ) -> Float[Tensor, "batch prompts {4*h} {4*w}"]:
+    ) -> Float[Tensor, "batch prompts 4*h 4*w"]:
         batch, _, rows, cols = embedding.shape
         if (rows, cols) != self.grid:
             raise FeatureMismatch(

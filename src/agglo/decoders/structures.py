@@ -123,7 +123,7 @@ class Upscaling(nn.Module):
 
     def forward(
         self, decoded: Float[Tensor, "batch h8 w8 embed"], features: StudentFeatures
-    ) -> Float[Tensor, "batch {2*h8} {2*w8} 2 2 {embed//8}"]:
+    ) -> Float[Tensor, "batch 2*h8 2*w8 2 2 embed//8"]:
         """Return fine features from which masks are weighed: cells of stride 4, each with 2 x 2 cells of stride 2."""
         if self.lateral8 is not None:
             decoded = decoded + self.lateral8(features.stride8.permute(0, 2, 3, 1))

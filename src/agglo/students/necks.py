@@ -47,7 +47,7 @@ class FusingNeck(Neck):
         return self.norm(self.lateral8(stride8) + _double(coarse))
 
 
-def _double(coarse: Float[Tensor, "batch dim h w"]) -> Float[Tensor, "batch dim {2*h} {2*w}"]:
+def _double(coarse: Float[Tensor, "batch dim h w"]) -> Float[Tensor, "batch dim 2*h 2*w"]:
     return F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
