@@ -13,11 +13,11 @@ from agglo.phantom.curves import Points, arc_length, area, left_normals, points_
 from agglo.phantom.head import HeadFrame
 from agglo.phantom.person import Person
 from agglo.phantom.spine import NeckFrame
-from agglo.phantom.swallow import Swallow
+from agglo.phantom.swallow import Motion, Swallow
 from agglo.phantom.throat import PALATE_LEVEL, Throat, wall_front
 
-THICKEST_MM = (20.0, 17.0, 8.5)
-"""Of the bolus in mouth, pharynx, oesophagus: beyond it, it lengthens instead."""
+THICKEST_MM = ((-60.0, 20.0), (-38.0, 20.0), (-30.0, 17.0), (10.0, 15.0), (22.0, 12.0), (40.0, 8.5))
+"""Of the bolus by neck level: mouth, pharynx, sphincter, oesophagus."""
 
 POOL_WIDTH_MM = 20.0
 """Of contrast in the valleculae, along the beam."""
@@ -32,6 +32,7 @@ class Track:
         along: distance from the front of the mouth.
         level: neck level (mm); below the palate only.
         width_mm: of the bolus along the beam; capacity: relative thickness.
+        hidden_mm: where, along it, it goes under the shoulder.
     """
 
     line: Points
@@ -40,6 +41,7 @@ class Track:
     level: Float[np.ndarray, " points"]
     width_mm: Float[np.ndarray, " points"]
     capacity: Float[np.ndarray, " points"]
+    hidden_mm: float
 
     def at_level(self, level: float) -> float:
         """Return the distance along the track at which it passes a neck level."""
@@ -69,8 +71,8 @@ class Bolus:
     opening_mm: float
 
 
-def bolus_track(person: Person, head: HeadFrame, neck: NeckFrame) -> Track:
-    """Return a patient's track."""
+def bolus_track(person: Person, head: HeadFrame, neck: NeckFrame, *, hidden_level: float) -> Track:
+    """Return a patient's track; contrast below `hidden_level` (mm, neck frame) lies under the shoulder and is not labelled."""
     size = person.size
     mouth = head.place(points_of((79, 20), (72, 14.5), (60, 12.5), (48, 13.5), (39, 17.5)))
     levels = np.arange(-34.0, 176.0, 3.0) * size
@@ -91,6 +93,7 @@ def bolus_track(person: Person, head: HeadFrame, neck: NeckFrame) -> Track:
         along=along,
         level=level,
         width_mm=np.interp(level, knots, np.array([36, 32, 29, 28, 18, 17, 17]) * size),
+        hidden_mm=float(np.interp(hidden_level, level, along)),
         capacity=np.interp(level, knots, [1.0, 0.85, 0.9, 1.0, 0.75, 0.85, 0.9]),
     )
 
@@ -103,26 +106,16 @@ def _ends(swallow: Swallow, track: Track, person: Person, time_s: float) -> tupl
     sphincter = track.at_level(38.0 * size - 0.75 * s.larynx_mm[1])
     end = float(track.along[-1])
     front = mouth * (0.72 if s.volume_ml > 4 else 0.5)
-    head_times = [
-        s.begin_s,
-        s.transit_s,
-        -0.02,
-        s.gate_s,
-        s.opening_s,
-        s.tail_gone_s - 0.05,
-        s.tail_gone_s + 0.45,
-    ]
-    heads = [front, front, mouth, tip, sphincter, sphincter + 105 * size, end]
-    tail_times = [
-        s.begin_s,
-        s.transit_s,
-        s.tail_mouth_s,
-        s.tail_valley_s,
-        s.tail_gone_s,
-        s.tail_gone_s + 0.75,
-    ]
-    tails = [4.0, 6.0, mouth, track.at_level(-2.0 * size), sphincter + 2.0, end]
-    return float(np.interp(time_s, tail_times, tails)), float(np.interp(time_s, head_times, heads))
+    heads = (
+        (s.begin_s, front), (s.transit_s, front), (-0.02, mouth), (s.gate_s, tip), (s.opening_s, sphincter),
+        (s.tail_gone_s - 0.05, sphincter + 105 * size), (s.tail_gone_s + 0.45, end),
+    )  # fmt: skip
+    tails = (
+        (s.begin_s, 4.0), (s.transit_s, 6.0), (0.0, 0.4 * mouth), (s.tail_mouth_s, mouth),
+        (s.tail_valley_s, track.at_level(-2.0 * size)), (s.tail_gone_s, sphincter + 2.0), (s.tail_gone_s + 0.75, end),
+    )  # fmt: skip
+    tail, head = (float(np.interp(time_s, *zip(*knots, strict=True))) for knots in (tails, heads))
+    return tail, head
 
 
 def _thickness(
@@ -138,12 +131,7 @@ def _thickness(
         * np.interp(at, track.along, track.capacity)
     )
     width = np.interp(at, track.along, track.width_mm)
-    level = np.interp(at, track.along, track.level)
-    cap = np.interp(
-        level,
-        [-60, -38, -30, 20, 40],
-        [THICKEST_MM[0], THICKEST_MM[0], *[THICKEST_MM[1]] * 2, THICKEST_MM[2]],
-    )
+    cap = np.interp(np.interp(at, track.along, track.level), *zip(*THICKEST_MM, strict=True))
     thickness = np.zeros_like(at)
     scale = 0.0
     for _ in range(4):
@@ -154,7 +142,7 @@ def _thickness(
     return at, thickness
 
 
-def _pool(throat: Throat, area_mm2: float, person: Person, neck: NeckFrame) -> Points:
+def _pool(throat: Throat, area_mm2: float, neck: NeckFrame) -> Points:
     """Return contrast filling the valleculae from their bottom up to a lateral area."""
     if area_mm2 < 1.0:
         return np.zeros((0, 2))
@@ -192,43 +180,44 @@ def clearance_at(swallow: Swallow, track: Track, person: Person, time_s: float) 
 
 
 def bolus_at(
-    swallow: Swallow,
-    track: Track,
-    person: Person,
-    neck: NeckFrame,
-    throat: Throat,
-    time_s: float,
-    residue: float,
+    swallow: Swallow, track: Track, person: Person, neck: NeckFrame, throat: Throat, motion: Motion
 ) -> Bolus:
-    """Return the contrast at one moment; `residue` (0..1) says how much of what stays behind has been left already."""
-    tail, head = _ends(swallow, track, person, time_s)
-    pooled = (
-        _pooled_area(swallow, time_s, swallow.transit_s) * (1 - residue) + swallow.vallecular_mm2 * residue
-    )
-    pool = _pool(throat, pooled, person, neck)
-    pool_mm3 = area(pool) * POOL_WIDTH_MM if len(pool) and residue < 0.5 else 0.0
+    """Return the contrast at one moment; the body is drawn as far down as the track is in view."""
+    tail, head = _ends(swallow, track, person, motion.time_s)
+    pooled = _pooled_area(swallow, motion.time_s)
+    pool = _pool(throat, pooled + (swallow.vallecular_mm2 - pooled) * motion.residue, neck)
+    pool_mm3 = area(pool) * POOL_WIDTH_MM * (1 - motion.residue) if len(pool) else 0.0
     at, thickness = _thickness(track, tail, head, swallow.volume_ml * 1000 - pool_mm3)
-    line = np.stack([np.interp(at, track.along, track.line[:, axis]) for axis in (0, 1)], axis=1)
-    normal = np.stack([np.interp(at, track.along, track.normals[:, axis]) for axis in (0, 1)], axis=1)
-    width = np.interp(at, track.along, track.width_mm)
     gone = tail >= track.along[-1] - 2.0
-    body = np.zeros((0, 2)) if gone else np.concatenate([line, (line + normal * thickness[:, None])[::-1]])
+    width = np.interp(at, track.along, track.width_mm)
     volume = float(np.trapezoid(thickness * width, at))
-    opening = np.interp(track.at_level(throat.sphincter_level), at, thickness, left=0.0, right=0.0)
+    opening = float(np.interp(track.at_level(throat.sphincter_level), at, thickness, left=0.0, right=0.0))
     return Bolus(
-        body=body,
+        body=np.zeros((0, 2)) if gone else _body(track, at, thickness),
         body_width_mm=volume / max(float(np.trapezoid(thickness, at)), 1e-6),
         valleculae=pool,
-        pyriforms=_pyriform(throat, swallow.pyriform_mm2 * residue, person, neck),
+        pyriforms=_pyriform(throat, swallow.pyriform_mm2 * motion.residue, person, neck),
         volume_ml=0.0 if gone else (volume + pool_mm3) / 1000,
         head_mm=head,
         tail_mm=tail,
-        opening_mm=0.0 if gone else float(opening),
+        opening_mm=0.0 if gone else opening,
     )
 
 
-def _pooled_area(swallow: Swallow, time_s: float, onset_s: float) -> float:
+def _body(
+    track: Track, at: Float[np.ndarray, " samples"], thickness: Float[np.ndarray, " samples"]
+) -> Float[np.ndarray, "outline 2"]:
+    shown = at <= track.hidden_mm
+    if shown.sum() < 2:
+        return np.zeros((0, 2))
+    at, thickness = at[shown], thickness[shown]
+    line = np.stack([np.interp(at, track.along, track.line[:, axis]) for axis in (0, 1)], axis=1)
+    normal = np.stack([np.interp(at, track.along, track.normals[:, axis]) for axis in (0, 1)], axis=1)
+    return np.concatenate([line, (line + normal * thickness[:, None])[::-1]])
+
+
+def _pooled_area(swallow: Swallow, time_s: float) -> float:
     """Return the area pooled in the valleculae before and while the bolus passes."""
-    early = swallow.spill * 45.0 * float(np.clip((time_s - onset_s) / max(-onset_s, 1e-3), 0, 1))
+    early = swallow.spill * 45.0 * float(np.clip(1 - time_s / swallow.transit_s, 0, 1))
     passing = 70.0 * float(np.clip((time_s - swallow.closed_s) / 0.12, 0, 1))
     return min(max(early, passing), 0.25 * swallow.volume_ml * 1000 / POOL_WIDTH_MM)

@@ -150,7 +150,7 @@ def whole_area(outlines_px: Sequence[Float[np.ndarray, "_ 2"]]) -> float:
 def overlap(
     patch: Patch, corner: tuple[int, int], side_px: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return where a patch of a canvas lies in the square window whose first `(column, row)` is `corner`, and which part of it does.
+    """Return where a patch lies in the square window whose first `(column, row)` is `corner`, and which part of it does.
 
     Returns:
         Slices of the window and, of the same size (0 where they do not meet), slices of the patch.

@@ -89,7 +89,7 @@ def area(outline: Float[np.ndarray, "points 2"]) -> float:
 
 
 def ellipse(
-    centre: Sequence[float], radii: Sequence[float], *, degrees: float = 0.0
+    centre: Sequence[float] | Float[np.ndarray, " 2"], radii: Sequence[float], *, degrees: float = 0.0
 ) -> Float[np.ndarray, "32 2"]:
     """Return the outline of an ellipse with its first radius turned by `degrees`."""
     angle = np.linspace(0, 2 * np.pi, 32, endpoint=False)

@@ -94,7 +94,7 @@ def render_frame(scene: Scene, time_s: float) -> PhantomFrame:
         person, scene.body.neck, scene.palate_end, motion,
         clearance_mm=clearance_at(swallow, scene.track, person, time_s), trachea_end=scene.trachea_end,
     )  # fmt: skip
-    bolus = bolus_at(swallow, scene.track, person, scene.body.neck, throat, time_s, motion.residue)
+    bolus = bolus_at(swallow, scene.track, person, scene.body.neck, throat, motion)
 
     def to_image(points: Points) -> Points:
         return scene.projection.to_px(points) - (left, top)

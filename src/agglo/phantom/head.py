@@ -87,8 +87,8 @@ def jaw_side(person: Person, frame: HeadFrame, side: int) -> Points:
 
     local = points_of(
         ramus(58, 0), ramus(62, 4), ramus(59, 9), ramus(48, 15), ramus(58, 25), ramus(54, 30), ramus(38, 31),
-        ramus(29, 33), at(40, 26.5), at(length - 12, 29.5), at(length - 3, 31), at(length + 1.5, 28), at(length - 1.5, 15),
-        at(length + 3.0, 7), at(length + 1, 0.5), at(length - 8, -1), at(length * 0.55, 0), at(length * 0.28, 2.2),
+        ramus(27, 33), at(36, 21.5), at(length - 18, 27.5), at(length - 9, 30), at(length - 5, 28.5), at(length - 5.5, 16),
+        at(length + 1.5, 8), at(length + 1, 0.5), at(length - 8, -1), at(length * 0.55, 0), at(length * 0.28, 2.2),
         at(8, 0.6), at(-1, 4.5), ramus(22, -1.5), ramus(42, 1.5),
     )  # fmt: skip
     forward = np.clip((local - jaw.gonion) @ jaw.along / length, 0, 1)
@@ -104,31 +104,37 @@ def jaw_side(person: Person, frame: HeadFrame, side: int) -> Points:
 def chin_outline(person: Person, frame: HeadFrame) -> Points:
     """Return the symphysis seen edge on."""
     jaw = jaw_of(person)
-    centre = jaw.menton - 4.5 * jaw.along + 13.5 * jaw.above
-    return frame.place(ellipse(centre, (14.0, 6.5), degrees=24.0 - 84.0))
+    centre = jaw.menton - 5.0 * jaw.along + 13.0 * jaw.above
+    return frame.place(ellipse(centre, (14.0, 5.6), degrees=24.0 - 98.0))
 
 
-def teeth_outlines(person: Person, frame: HeadFrame, *, upper: bool) -> list[Points]:
-    """Return the crowns of one row, front to back; none for a patient without teeth."""
+CROWN_WIDTHS_MM = (5.0, 5.5, 6.5, 6.5, 7.0, 10.0, 10.0, 9.5)
+"""Of the teeth of one side, front to back, as seen from the side."""
+
+
+def teeth_outlines(person: Person, frame: HeadFrame, *, upper: bool) -> tuple[list[Points], list[Points]]:
+    """Return crowns and roots of one row, front to back; none for a patient without teeth."""
     if person.teeth == "none":
-        return []
-    jaw = jaw_of(person)
-    crowns = []
-    for index in range(8):
-        width = (5.0, 5.5, 6.5, 6.5, 7.0, 10.0, 10.0, 9.5)[index]
-        forward = person.jaw_mm + 1.0 - sum((5.0, 5.5, 6.5, 6.5, 7.0, 10.0, 10.0, 9.5)[:index])
-        foot = jaw.gonion + forward * jaw.along + (30.5 - 0.05 * (person.jaw_mm - forward)) * jaw.above
-        low, high = (8.3, 16.0 - 0.2 * index) if upper else (0.0, 8.8 - 0.2 * index)
-        local = points_of((-width + 0.3, low), (-width + 0.5, high), (-0.5, high), (-0.3, low))
-        shift = 3.0 if upper else 0.0
-        crowns.append(
-            frame.place(
-                rounded_outline(
-                    foot + (local[:, :1] + shift) * jaw.along + local[:, 1:] * jaw.above, rounds=1
-                )
-            )
+        return [], []
+    jaw, crowns, roots = jaw_of(person), [], []
+    ends = person.jaw_mm - 9.0 + (3.0 if upper else 0.0) - np.concatenate([[0.0], np.cumsum(CROWN_WIDTHS_MM)])
+    occlusal = jaw.gonion + 38.0 * jaw.above - 0.18 * person.jaw_mm * jaw.above
+    slope = jaw.along + 0.18 * jaw.above
+    for index, width in enumerate(CROWN_WIDTHS_MM):
+        middle = occlusal + (ends[index] - width / 2) * slope
+        tall = (9.5 if index < 3 else 7.5) * (1 if upper else -1)
+        edge, neck, tip = 0.5 * np.sign(tall), tall, tall * (2.4 if index < 3 else 2.7)
+        crown = points_of(
+            (-0.46 * width, edge), (-0.40 * width, neck), (0.40 * width, neck), (0.46 * width, edge)
         )
-    return crowns
+        root = points_of(
+            (-0.36 * width, neck), (-0.12 * width, tip), (0.12 * width, tip), (0.36 * width, neck)
+        )
+        for outlines, local in ((crowns, np.repeat(crown, 2, axis=0)), (roots, root)):
+            outlines.append(
+                frame.place(rounded_outline(middle + local[:, :1] * slope + local[:, 1:] * jaw.above))
+            )
+    return crowns, roots
 
 
 def palate_line(frame: HeadFrame) -> Points:
@@ -147,23 +153,16 @@ def skull_outlines(frame: HeadFrame) -> dict[str, Points]:
     shapes = {
         "occiput": np.concatenate([occiput, inner]),
         "base": points_of(
-            (-22, -10),
-            (-2, -6),
-            (10, -12),
-            (24, -22),
-            (40, -30),
-            (56, -42),
-            (40, -54),
-            (4, -48),
-            (-24, -36),
-            (-34, -20),
+            (-30, -10), (-10, -9), (2, -7), (10, -12), (18, -24), (30, -27), (46, -38), (70, -44), (70, -50), (40, -48),
+            (22, -42), (6, -40), (-12, -30), (-30, -22),
         ),
-        "petrous": points_of((-26, -26), (-6, -14), (10, -22), (16, -38), (-4, -46), (-24, -40)),
+        "petrous": points_of((-34, -20), (-20, -14), (-2, -22), (10, -30), (6, -38), (-10, -42), (-30, -34), (-40, -26)),
         "mastoid": points_of((-20, -18), (-6, -14), (-2, -2), (-8, 8), (-15, 5), (-22, -8)),
-        "maxilla": points_of((48, 10), (60, 8), (78, 9), (88, 12), (90, 24), (84, 30), (58, 26), (50, 20)),
-        "sinus": points_of((46, -26), (66, -32), (80, -24), (82, -6), (74, 3), (52, 3), (45, -8)),
-        "nose": points_of((40, -14), (60, -34), (92, -26), (100, 0), (84, 6), (58, 4), (42, 4)),
-    }
+        "pterygoid": points_of((36, -30), (44, -28), (45, -8), (43, 10), (38, 12), (37, -6)),
+        "maxilla": points_of((46, 10), (60, 8), (78, 9), (90, 12), (95, 22), (92, 30), (58, 25), (48, 20)),
+        "sinus": points_of((48, -26), (66, -31), (78, -24), (80, -8), (72, 4), (54, 4), (47, -8)),
+        "nose": points_of((42, -14), (60, -34), (90, -30), (102, -4), (88, 6), (58, 5), (44, 4)),
+    }  # fmt: skip
     return {name: frame.place(rounded_outline(shape)) for name, shape in shapes.items()}
 
 
@@ -176,14 +175,14 @@ def skin_outline(person: Person, frame: HeadFrame, neck: NeckFrame) -> Points:
         (mx + 11, my - 19), (mx + 14, my - 8), (mx + 10, my + 5), (mx - 4, my + 10), (mx - 22, my + 6),
     )  # fmt: skip
     depth = person.neck_depth * person.size
-    front = points_of((58, 14), (50, 24), (47, 36), (44, 52), (42, 70), (46, 88), (60, 110), (80, 200)) * [
+    front = points_of((58, 14), (50, 24), (47, 36), (44, 52), (42, 70), (46, 88), (60, 110), (80, 200)) * (
         depth,
         person.size,
-    ]
-    nape = points_of((-110, 200), (-88, 90), (-76, 60), (-66, 30), (-60, 0), (-60, -24), (-62, -40)) * [
+    )
+    nape = points_of((-110, 200), (-88, 90), (-76, 60), (-66, 30), (-60, 0), (-60, -24), (-62, -40)) * (
         depth,
         person.size,
-    ]
+    )
     skull = points_of((-84, -16), (-104, -60), (-104, -120), (-60, -190))
     return rounded_outline(
         np.concatenate([frame.place(face), neck.place(front), neck.place(nape), frame.place(skull)]), rounds=3
@@ -206,4 +205,4 @@ def shoulder_outline(neck: NeckFrame, level_mm: float, size: float) -> Points:
         (130, 260),
         (-160, 260),
     )
-    return rounded_outline(edge * size, rounds=2) + [x, y]
+    return rounded_outline(edge * size) + points_of((x, y))

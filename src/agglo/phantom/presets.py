@@ -40,7 +40,7 @@ class Preset:
     yaw_deg: Range = (-4.0, 4.0)
     roll_deg: Range = (-4.0, 4.0)
     sway_mm: Range = (0.0, 6.0)
-    shoulder_level: Range = (6.2, 8.2)
+    shoulder_level: Range = (6.4, 8.6)
     volumes_ml: tuple[float, ...] = (3.0, 5.0, 5.0, 10.0, 10.0, 15.0, 20.0)
     barium_percent: tuple[float, ...] = (20.0, 40.0)
     kvp: Range = (60.0, 75.0)

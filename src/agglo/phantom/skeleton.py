@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from agglo.phantom import head as skull
 from agglo.phantom import spine
 from agglo.phantom.canvas import Patch, Projection, blurred, enlarged, fill, rounded, whole_area
-from agglo.phantom.curves import Points, band, ellipse, points_of
+from agglo.phantom.curves import Points, band, ellipse, points_of, smooth_line
 from agglo.phantom.head import HeadFrame
 from agglo.phantom.person import Person
 from agglo.phantom.spine import NeckFrame, Vertebra
@@ -87,13 +87,13 @@ def soft_tissue(
     person, coarse_mm = body.person, projection.spacing_mm * COARSE
     cells = -(-projection.side_px // COARSE)
 
-    def cover(outline: Points) -> Float[np.ndarray, "cells cells"]:
+    def cover(outline: Points) -> Float32[np.ndarray, "cells cells"]:
         layer = np.zeros((cells, cells), np.float32)
         patch = fill([projection.to_px(outline) / COARSE], cells)
         layer[patch.window] = patch.cover
         return layer
 
-    def depth_mm(layer: Float[np.ndarray, "cells cells"]) -> Float[np.ndarray, "cells cells"]:
+    def depth_mm(layer: Float32[np.ndarray, "cells cells"]) -> Float32[np.ndarray, "cells cells"]:
         padded = np.pad(layer, 24, mode="edge")
         return (distance_transform_edt(padded > 0.5)[24:-24, 24:-24] * coarse_mm).astype(np.float32)
 
@@ -107,7 +107,8 @@ def soft_tissue(
     near = np.clip(depth_mm(skin) / (44 * person.size), 0, 1)
     thickness = width * np.sqrt(1 - (1 - near) ** 2)
     shoulder = depth_mm(cover(skull.shoulder_outline(body.neck, body.shoulder_mm, person.size)))
-    thickness = np.maximum(thickness, (shoulder > 0) * 3.0) + 27.0 * np.clip(shoulder / 34, 0, 1) ** 0.7
+    deep = blurred(4.0 * (shoulder > 0) + 26.0 * np.clip(shoulder / 36, 0, 1) ** 0.8, 5 / coarse_mm)
+    thickness = np.maximum(thickness, 0.4 * deep) + deep
     mottle = random.standard_normal((cells, cells), dtype=np.float32)
     mottle = blurred(mottle, 5 / coarse_mm) * 0.02 + blurred(mottle, 14 / coarse_mm) * 0.10
     return enlarged(blurred(thickness, 3 / coarse_mm) * (1 + mottle), projection.side_px, COARSE)
@@ -133,21 +134,23 @@ def draw_head(layers: Layers, body: Body) -> dict[str, Organ]:
     """Add skull, palate, teeth and jaw; return the jaw."""
     person, frame = body.person, body.head
     shapes = skull.skull_outlines(frame)
-    layers.solid([shapes["nose"]], SOFT, -3.0, 9.0)
-    layers.solid([shapes["sinus"]], SOFT, -3.5, 7.0)
+    layers.solid([shapes["nose"]], SOFT, -2.4, 12.0)
+    layers.solid([shapes["sinus"]], SOFT, -2.0, 6.0)
     layers.bone([shapes["occiput"]], 1.2, 0.5, 0.9)
     layers.bone([shapes["base"]], 3.0, 0.5, 0.3)
     layers.bone([shapes["petrous"]], 2.0, 0.9, 0.2)
     layers.bone([shapes["mastoid"]], 1.2, 0.2, 0.3)
+    layers.bone([shapes["pterygoid"]], 0.2, 0.4, 0.3)
     layers.bone([shapes["maxilla"]], 1.8, 0.15, 0.3)
     layers.bone([band(skull.palate_line(frame), 1.3, -1.3)], 0.5, 0.9, 0.3)
     sides = [skull.jaw_side(person, frame, side) for side in (1, -1)]
     for side in sides:
-        layers.bone([side], 0.55, 0.18, 0.5)
+        layers.bone([side], 0.6, 0.24, 0.85)
     layers.bone([skull.chin_outline(person, frame)], 1.1, 0.1, 0.5)
-    upper = skull.teeth_outlines(person, frame, upper=True)
-    lower = skull.teeth_outlines(person, frame, upper=False)
-    layers.solid(upper + lower, ENAMEL, 0.9, 3.0)
+    upper, upper_roots = skull.teeth_outlines(person, frame, upper=True)
+    lower, lower_roots = skull.teeth_outlines(person, frame, upper=False)
+    layers.solid(upper_roots + lower_roots, CORTICAL, 0.45, 2.0)
+    layers.solid(upper + lower, ENAMEL, 1.0, 2.0)
     if person.teeth == "filled":
         layers.solid(upper[4:7] + lower[4:8], METAL, 0.35, 5.0)
     union = fill([layers.projection.to_px(side) for side in sides], layers.projection.side_px)
@@ -170,8 +173,10 @@ def draw_marker(layers: Layers, body: Body) -> None:
 
 def draw_lead(layers: Layers, body: Body) -> None:
     """Add an electrode lead across the shoulder."""
-    start = body.neck.place(points_of((-40.0, body.shoulder_mm + 24)))[0]
-    knots = points_of((0, 0), (30, 8), (60, 26), (80, 60), (110, 100)) + start
+    start = body.neck.place(points_of((-34.0, body.shoulder_mm - 16)))[0]
+    knots = smooth_line(
+        points_of((0, 0), (14, 16), (42, 10), (66, 34), (72, 80), (110, 130)) + start, count=40
+    )
     layers.solid([band(knots, 0.8, -0.8)], METAL, 0.12, 0.5)
     layers.solid([ellipse(start, (4.0, 4.0))], METAL, 0.1, 1.0)
 
@@ -188,6 +193,6 @@ def draw_static(
         draw_marker(layers, body)
     if lead:
         draw_lead(layers, body)
-    grain = blurred(random.standard_normal(path.shape[1:], dtype=np.float32), 1.6 / projection.spacing_mm)
-    path[SPONGIOSA] *= 1 + np.clip(grain * 0.35, -0.4, 0.4)
+    grain = blurred(random.standard_normal(path.shape[1:], dtype=np.float32), 2.4 / projection.spacing_mm)
+    path[SPONGIOSA] *= 1 + np.clip(grain * 0.3, -0.3, 0.3)
     return layers, organs

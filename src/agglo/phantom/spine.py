@@ -94,10 +94,9 @@ def body_outline(vertebra: Vertebra) -> Points:
     """Return the outline of a body C3..T1: waisted, endplates hollow, a small lip low in front."""
     d, h = vertebra.depth / 2, vertebra.height / 2
     local = points_of(
-        (-d, -h), (-d * 0.3, -h + 1.0), (d * 0.4, -h + 1.1), (d - 0.2, -h + 0.4), (d - 1.1, 0), (d + 0.7, h + 1.0),
-        (d * 0.3, h - 1.0), (-d * 0.4, h - 1.0), (-d, h), (-d + 0.7, 0),
+        (-d, -h), (-d * 0.4, -h + 0.4), (d * 0.4, -h + 0.5), (d - 0.1, -h + 0.3), (d - 0.4, -h * 0.4), (d - 0.5, h * 0.4),
+        (d + 0.5, h + 0.9), (d * 0.4, h - 0.6), (-d * 0.4, h - 0.7), (-d, h), (-d + 0.4, h * 0.4), (-d + 0.4, -h * 0.4),
     )  # fmt: skip
-    local = np.repeat(local, [2, 1, 1, 2, 1, 2, 1, 1, 2, 1], axis=0)
     return vertebra.place(rounded_outline(local))
 
 
@@ -108,7 +107,7 @@ def axis_outline(axis: Vertebra) -> Points:
         (-7.8, 10.5), (-2, 9.6), (3, 9.9), (8.6, 12.2), (7.6, 4), (6.6, -3), (5.6, -8.5), (5.4, -17), (4.6, -24.5),
         (1.0, -27.5), (-2.8, -26.5), (-5.2, -21), (-5.0, -12), (-7.4, -6), (-7.9, 0),
     )  # fmt: skip
-    return axis.place(rounded_outline(np.repeat(local, 1, axis=0) * scale))
+    return axis.place(rounded_outline(local * scale))
 
 
 def atlas_outlines(axis: Vertebra, size: float, turn_deg: float) -> tuple[Points, Points]:
@@ -134,13 +133,8 @@ def pillar_outline(vertebra: Vertebra) -> Points:
     """Return the articular pillar behind a body, a slanting block between two facet joints."""
     d, h = vertebra.depth / 2, vertebra.height / 2
     local = points_of(
-        (-d + 1, -h + 2),
-        (-d - 4, -h - 4),
-        (-d - 14, -h + 4.5),
-        (-d - 13, h + 3.5),
-        (-d - 5, h - 1),
-        (-d + 1, h - 3),
-    )
+        (-d + 1, -h + 2), (-d - 4, -h - 4), (-d - 14, -h + 4.5), (-d - 13, h + 3.5), (-d - 5, h - 1), (-d + 1, h - 3)
+    )  # fmt: skip
     return vertebra.place(rounded_outline(local))
 
 
@@ -153,11 +147,7 @@ def spinous_outline(vertebra: Vertebra) -> Points:
     start = -d - 11 * scale
     tip = -d - length * scale
     local = points_of(
-        (start, -3.5),
-        (start - 5, -4.5),
-        (tip, -height * 0.2),
-        (tip - 1.5, height * 0.7),
-        (start - 4, 4.5),
-        (start, 5),
-    )
-    return vertebra.place(rounded_outline(rotate(local - [start, 0], -16) + [start, 0]))
+        (start, -3.5), (start - 5, -4.5), (tip, -height * 0.2), (tip - 1.5, height * 0.7), (start - 4, 4.5), (start, 5)
+    )  # fmt: skip
+    root = points_of((start, 0.0))
+    return vertebra.place(rounded_outline(rotate(local - root, -16) + root))

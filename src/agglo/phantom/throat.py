@@ -147,7 +147,9 @@ def _vestibule(person: Person, motion: Motion, leaf: Points, folds: Points) -> P
     target = along[-2:-1]
     back = back + (target - back) * closed
     front = folds[:1] + (target - folds[:1]) * closed
-    return np.concatenate([along, front + [[-1.0, -2.5]], back + [[0, -2.5]] * np.array([[1], [0.4], [0]])])
+    return np.concatenate(
+        [along, front + points_of((-1.0, -2.5)), back + points_of((0, -2.5), (0, -1), (0, 0))]
+    )
 
 
 def _trachea(person: Person, motion: Motion, low: float) -> Points:
@@ -166,8 +168,8 @@ def _hyoid(person: Person, motion: Motion) -> tuple[Points, Points, Points]:
     size = person.size
     shift = np.array([motion.hyoid_mm[0], -motion.hyoid_mm[1]])
     centre = points_of((46.0, -2.0)) * size + shift
-    body = ellipse(centre[0], (5.8 * size, 3.0 * size), degrees=-52.0)
-    horn = smooth_line(points_of((44.0, -1.0), (34.0, -5.0), (19.0, -9.5)) * size + shift, count=10)
+    body = ellipse(centre[0], (5.8 * size, 2.7 * size), degrees=-60.0)
+    horn = smooth_line(points_of((44.0, -1.0), (35.0, -4.5), (22.0, -9.0)) * size + shift, count=10)
     return centre, body, band(horn, np.linspace(1.5, 1.0, 10) * size, np.linspace(-1.5, -1.0, 10) * size)
 
 
