@@ -114,8 +114,8 @@ def _ends(swallow: Swallow, track: Track, person: Person, time_s: float) -> tupl
         (s.begin_s, 4.0), (s.transit_s, 6.0), (0.0, 0.4 * mouth), (s.tail_mouth_s, mouth),
         (s.tail_valley_s, track.at_level(-2.0 * size)), (s.tail_gone_s, sphincter + 2.0), (s.tail_gone_s + 0.75, end),
     )  # fmt: skip
-    tail, head = (float(np.interp(time_s, *zip(*knots, strict=True))) for knots in (tails, heads))
-    return tail, head
+    tail_at, head_at = (np.array(knots).T for knots in (tails, heads))
+    return float(np.interp(time_s, tail_at[0], tail_at[1])), float(np.interp(time_s, head_at[0], head_at[1]))
 
 
 def _thickness(
@@ -131,7 +131,7 @@ def _thickness(
         * np.interp(at, track.along, track.capacity)
     )
     width = np.interp(at, track.along, track.width_mm)
-    cap = np.interp(np.interp(at, track.along, track.level), *zip(*THICKEST_MM, strict=True))
+    cap = np.interp(np.interp(at, track.along, track.level), *np.array(THICKEST_MM).T)
     thickness = np.zeros_like(at)
     scale = 0.0
     for _ in range(4):

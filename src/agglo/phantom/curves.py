@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-Points = Float[np.ndarray, "points 2"]
+Points = Float[np.ndarray, "_ 2"]
+"""Any number of `(x, y)`."""
 
 
-def points_of(*pairs: Sequence[float]) -> Float[np.ndarray, "points 2"]:
+def points_of(*pairs: Sequence[float | int]) -> Float[np.ndarray, "points 2"]:
     """Return the given `(x, y)` pairs as one array."""
     return np.array(pairs, dtype=np.float64).reshape(-1, 2)
 
@@ -89,7 +90,10 @@ def area(outline: Float[np.ndarray, "points 2"]) -> float:
 
 
 def ellipse(
-    centre: Sequence[float] | Float[np.ndarray, " 2"], radii: Sequence[float], *, degrees: float = 0.0
+    centre: Sequence[float | int] | Float[np.ndarray, " 2"],
+    radii: Sequence[float | int],
+    *,
+    degrees: float = 0.0,
 ) -> Float[np.ndarray, "32 2"]:
     """Return the outline of an ellipse with its first radius turned by `degrees`."""
     angle = np.linspace(0, 2 * np.pi, 32, endpoint=False)

@@ -74,8 +74,8 @@ def jaw_side(person: Person, frame: HeadFrame, side: int) -> Points:
     jaw = jaw_of(person)
     length = person.jaw_mm
 
-    def at(forward: float, up: float) -> tuple[float, float]:
-        x, y = jaw.gonion + forward * jaw.along + up * jaw.above
+    def at(forward: float, above: float) -> tuple[float, float]:
+        x, y = jaw.gonion + forward * jaw.along + above * jaw.above
         return float(x), float(y)
 
     up = rotate(points_of((1.0, 0.0)), 24.0 - person.gonial_deg)[0]
@@ -86,10 +86,10 @@ def jaw_side(person: Person, frame: HeadFrame, side: int) -> Points:
         return float(x), float(y)
 
     local = points_of(
-        ramus(58, 0), ramus(62, 4), ramus(59, 9), ramus(48, 15), ramus(58, 25), ramus(54, 30), ramus(38, 31),
-        ramus(27, 33), at(36, 21.5), at(length - 18, 27.5), at(length - 9, 30), at(length - 5, 28.5), at(length - 5.5, 16),
-        at(length + 1.5, 8), at(length + 1, 0.5), at(length - 8, -1), at(length * 0.55, 0), at(length * 0.28, 2.2),
-        at(8, 0.6), at(-1, 4.5), ramus(22, -1.5), ramus(42, 1.5),
+        ramus(58.0, 0.0), ramus(62.0, 4.0), ramus(59.0, 9.0), ramus(48.0, 15.0), ramus(58.0, 25.0),
+        ramus(54.0, 30.0), ramus(38.0, 31.0), ramus(27.0, 33.0), at(36.0, 21.5), at(length - 18, 27.5), at(length - 9, 30.0), at(length - 5, 28.5),
+        at(length - 5.5, 16.0), at(length + 1.5, 8.0), at(length + 1, 0.5), at(length - 8, -1.0), at(length * 0.55, 0.0),
+        at(length * 0.28, 2.2), at(8.0, 0.6), at(-1.0, 4.5), ramus(22.0, -1.5), ramus(42.0, 1.5),
     )  # fmt: skip
     forward = np.clip((local - jaw.gonion) @ jaw.along / length, 0, 1)
     beside = side * HALF_JAW_MM * (1 - forward**2.2)
@@ -116,7 +116,9 @@ def teeth_outlines(person: Person, frame: HeadFrame, *, upper: bool) -> tuple[li
     """Return crowns and roots of one row, front to back; none for a patient without teeth."""
     if person.teeth == "none":
         return [], []
-    jaw, crowns, roots = jaw_of(person), [], []
+    jaw = jaw_of(person)
+    crowns: list[Points] = []
+    roots: list[Points] = []
     ends = person.jaw_mm - 9.0 + (3.0 if upper else 0.0) - np.concatenate([[0.0], np.cumsum(CROWN_WIDTHS_MM)])
     occlusal = jaw.gonion + 38.0 * jaw.above - 0.18 * person.jaw_mm * jaw.above
     slope = jaw.along + 0.18 * jaw.above

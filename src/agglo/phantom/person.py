@@ -77,26 +77,26 @@ def sample_person(seed: int, patient: int, preset: Preset) -> Person:
         age_years=age,
         size=size,
         body_scale=tuple(
-            (_clipped_normal(random, 1, 0.04, (0.9, 1.1)), _clipped_normal(random, 1, 0.05, (0.88, 1.12)))
+            (_clipped_normal(random, 1.0, 0.04, (0.9, 1.1)), _clipped_normal(random, 1.0, 0.05, (0.88, 1.12)))
             for _ in range(7)
         ),
         disc_mm=discs,
-        lordosis_deg=_clipped_normal(random, 9, 11, (-14, 34)),
-        lean_deg=_clipped_normal(random, 12, 5, (2, 22)),
+        lordosis_deg=_clipped_normal(random, 9.0, 11.0, (-14.0, 34.0)),
+        lean_deg=_clipped_normal(random, 12.0, 5.0, (2.0, 22.0)),
         neck_cm=_clipped_normal(random, 10.6 if is_female else 11.8, 0.6, (9.6, 13.2)),
         jaw_cm=_clipped_normal(random, 11.2, 0.6, (10.0, 12.6)),
         skull_cm=_clipped_normal(random, 14.3, 0.5, (13.4, 15.5)),
-        neck_depth=_clipped_normal(random, 1, 0.07, (0.86, 1.15)),
-        lumen=_clipped_normal(random, 1, 0.15, (0.72, 1.35)),
-        gonial_deg=_clipped_normal(random, 122, 4, (115, 131)),
-        jaw_mm=_clipped_normal(random, 73, 3, (66, 80)),
+        neck_depth=_clipped_normal(random, 1.0, 0.07, (0.86, 1.15)),
+        lumen=_clipped_normal(random, 1.0, 0.15, (0.72, 1.35)),
+        gonial_deg=_clipped_normal(random, 122.0, 4.0, (115.0, 131.0)),
+        jaw_mm=_clipped_normal(random, 73.0, 3.0, (66.0, 80.0)),
         teeth=_teeth(random, preset),
         calcified=bool(age > 50 and random.random() < 0.5),
-        leaf_mm=_clipped_normal(random, 35, 2, (30, 40)),
+        leaf_mm=_clipped_normal(random, 35.0, 2.0, (30.0, 40.0)),
         leaf_thickness_mm=_clipped_normal(random, 3.1, 0.4, (2.4, 4.0)),
     )
 
 
-def smooth_wear(age_years: float) -> float:
+def smooth_wear(age_years: int) -> float:
     """Return how much a spine of this age is worn, 0 at 30 years to 1 at 85."""
     return float(np.clip((age_years - 30) / 55, 0, 1))

@@ -87,7 +87,7 @@ def soft_tissue(
     person, coarse_mm = body.person, projection.spacing_mm * COARSE
     cells = -(-projection.side_px // COARSE)
 
-    def cover(outline: Points) -> Float32[np.ndarray, "cells cells"]:
+    def cover(outline: Points) -> Float[np.ndarray, "cells cells"]:
         layer = np.zeros((cells, cells), np.float32)
         patch = fill([projection.to_px(outline) / COARSE], cells)
         layer[patch.window] = patch.cover
@@ -105,13 +105,13 @@ def soft_tissue(
     width = width + (person.jaw_cm - person.neck_cm + 0.6) * blurred(cheeks, 12 / coarse_mm)
     skin = cover(skull.skin_outline(person, body.head, body.neck))
     near = np.clip(depth_mm(skin) / (44 * person.size), 0, 1)
-    thickness = width * np.sqrt(1 - (1 - near) ** 2)
-    shoulder = depth_mm(cover(skull.shoulder_outline(body.neck, body.shoulder_mm, person.size)))
-    deep = blurred(4.0 * (shoulder > 0) + 26.0 * np.clip(shoulder / 36, 0, 1) ** 0.8, 5 / coarse_mm)
-    thickness = np.maximum(thickness, 0.4 * deep) + deep
+    flesh = width * np.sqrt(1 - (1 - near) ** 2)
+    under = depth_mm(cover(skull.shoulder_outline(body.neck, body.shoulder_mm, person.size)))
+    shoulder = blurred(4.0 * (under > 0) + 26.0 * np.clip(under / 36, 0, 1) ** 0.8, 5 / coarse_mm)
+    thickness = np.maximum(flesh, 0.4 * shoulder) + shoulder
     mottle = random.standard_normal((cells, cells), dtype=np.float32)
-    mottle = blurred(mottle, 5 / coarse_mm) * 0.02 + blurred(mottle, 14 / coarse_mm) * 0.10
-    return enlarged(blurred(thickness, 3 / coarse_mm) * (1 + mottle), projection.side_px, COARSE)
+    mottled = 1 + blurred(mottle, 5 / coarse_mm) * 0.02 + blurred(mottle, 14 / coarse_mm) * 0.10
+    return enlarged(blurred(thickness, 3 / coarse_mm) * mottled, projection.side_px, COARSE)
 
 
 def draw_spine(layers: Layers, body: Body) -> dict[str, Organ]:

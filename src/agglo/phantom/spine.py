@@ -150,4 +150,4 @@ def spinous_outline(vertebra: Vertebra) -> Points:
         (start, -3.5), (start - 5, -4.5), (tip, -height * 0.2), (tip - 1.5, height * 0.7), (start - 4, 4.5), (start, 5)
     )  # fmt: skip
     root = points_of((start, 0.0))
-    return vertebra.place(rounded_outline(rotate(local - root, -16) + root))
+    return vertebra.place(rounded_outline(rotate(local - root, -16.0) + root))

@@ -54,13 +54,13 @@ def sample_unit(seed: int, patient: int, swallow: int, person: Person, preset: P
     is_wide = bool(visit.random() < 0.3)
     low, high = preset.opening_margin_mm
     margins = tuple(float(visit.uniform(low, high)) + (80.0 if is_wide else 0.0) for _ in range(4))
-    angle = uniform(pose, (0, 2 * np.pi))
+    angle = uniform(pose, (0.0, 2 * np.pi))
     sway = uniform(pose, preset.sway_mm)
     return Unit(
         facing=1 if visit.random() < 0.5 else -1,
         tilt_deg=uniform(pose, preset.tilt_deg),
         field_mm=uniform(visit, preset.field_mm),
-        off_centre_mm=(uniform(visit, (-8, 8)), uniform(visit, (-8, 8))),
+        off_centre_mm=(uniform(visit, (-8.0, 8.0)), uniform(visit, (-8.0, 8.0))),
         margins_mm=(margins[0], margins[1], margins[2], margins[3]),
         circle=uniform(visit, (0.96, 1.1)) if visit.random() < 0.65 else None,
         beam=Beam(
@@ -75,7 +75,7 @@ def sample_unit(seed: int, patient: int, swallow: int, person: Person, preset: P
             uniform(pose, preset.yaw_deg),
             uniform(pose, preset.roll_deg),
         ),
-        atlas_deg=uniform(pose, (-5, 5)),
+        atlas_deg=uniform(pose, (-5.0, 5.0)),
         shoulder=uniform(visit, preset.shoulder_level),
         sway_mm=(float(np.cos(angle) * sway), float(np.sin(angle) * sway)),
         marker=bool(visit.random() < preset.marker_probability),

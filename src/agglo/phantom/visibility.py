@@ -30,11 +30,11 @@ class Light(NamedTuple):
 
 
 def change_when_removed(
-    signal: Float32[np.ndarray, "..."],
-    primary: Float32[np.ndarray, "..."],
-    integral: Float[np.ndarray, "..."],
+    signal: Float32[np.ndarray, "*shape"],
+    primary: Float32[np.ndarray, "*shape"],
+    integral: Float[np.ndarray, "*shape"],
     beam: Beam,
-) -> Float32[np.ndarray, "..."]:
+) -> Float32[np.ndarray, "*shape"]:
     """Return the change in grey level if a line integral of attenuation were taken out of the beam (negative: put in)."""
     without = signal + primary * np.expm1(np.clip(integral, -4, 8)).astype(np.float32)
     white = np.float32(beam.white)
@@ -68,7 +68,7 @@ def _leaf_share(scene: Scene, light: Light, mask: Bool[np.ndarray, "size size"])
         slice(max(cols.min() - reach, 0), cols.max() + reach + 1),
     )
     inside = mask[window]
-    near = (blurred(inside.astype(np.float32), 2 * reach + 1, passes=1) > 1e-4) & ~inside
+    near = (blurred(inside.astype(np.float32), 2.0 * reach + 1, passes=1) > 1e-4) & ~inside
     shown = np.minimum(light.grey[window], scene.unit.beam.white)
     differs = np.abs(shown - shown[inside].mean()) >= 2 * VISIBLE_GREY
     seen = differs & (scene.field[window] > 0.5)

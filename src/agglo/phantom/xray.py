@@ -52,6 +52,7 @@ class Beam:
         gamma: exponent of the display.
         scatter: scatter production; 0.4 gives about one scattered for two primary photons behind a neck.
         scatter_sigma_mm: blur of scatter.
+        blur: share of the primary that each of a pixel's two neighbours along an axis receives (focal spot, detector).
         glare: share of the signal spread over the whole field by the intensifier.
         leak: signal under the collimator, of the open beam.
         noise_grey: standard deviation at mid-grey (120).
@@ -63,6 +64,7 @@ class Beam:
     gamma: float = 1.0
     scatter: float = 0.4
     scatter_sigma_mm: float = 25.0
+    blur: float = 0.16
     glare: float = 0.02
     leak: float = 0.002
     noise_grey: float = 2.0
@@ -120,6 +122,15 @@ def _spreader(size: int, cells: int, sigma_px: float) -> Float32[np.ndarray, "{s
     return np.asarray(linear @ gauss, dtype=np.float32)
 
 
+def softened(image: Float32[np.ndarray, "height width"], share: float) -> Float32[np.ndarray, "height width"]:
+    """Return `image` with `share` of each pixel given to each of its two neighbours, along rows and then columns."""
+    for _ in range(2):
+        padded = np.pad(image, ((1, 1), (0, 0)), mode="edge")
+        image = np.float32(1 - 2 * share) * image + np.float32(share) * (padded[:-2] + padded[2:])
+        image = image.T
+    return np.ascontiguousarray(image)
+
+
 def detected_signal(
     path_cm: Float32[np.ndarray, "materials height width"],
     *,
@@ -137,6 +148,7 @@ def detected_signal(
     primary = transmission(path_cm, beam.kvp)
     primary *= open_field + np.float32(beam.leak)
     down, across = _averager(height, rows), _averager(width, cols).T
+    primary = softened(primary, beam.blur)
     coarse = down @ primary @ across
     entering = down @ open_field @ across + np.float32(beam.leak)
     removed = -np.log(np.clip(coarse / entering, 1e-6, 1)) / np.float32(2.3)
@@ -153,7 +165,7 @@ def detected_signal(
     return signal, primary
 
 
-def display(signal: Float32[np.ndarray, "height width"], beam: Beam) -> Float32[np.ndarray, "height width"]:
+def display(signal: Float32[np.ndarray, "*shape"], beam: Beam) -> Float32[np.ndarray, "*shape"]:
     """Return grey levels, not yet clipped at `white`."""
     grey = np.maximum(signal, 0) * np.float32(1 / beam.saturation)
     if beam.gamma != 1.0:
