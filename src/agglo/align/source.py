@@ -50,7 +50,7 @@ class MaskSource:
         )
         known = [state.is_judged for state in self.dataset.frames[frame].states]
         return {
-            "grey": torch.from_numpy(grey),
+            "grey": torch.tensor(grey),
             "coverage": torch.from_numpy(coverage),
             "known": torch.tensor(known),
         }

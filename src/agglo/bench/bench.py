@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agglo.core.errors import ConfigError
-from agglo.recipes.run import environment
+from agglo.recipes.environment import environment
 
 
 def bench(what: str, *, rounds: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`agglo teachers` and `agglo students`: what there is."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,9 +19,9 @@ def add_to(app: typer.Typer) -> None:
 
 def teachers(as_json: AsJson = False) -> None:
     """List the teachers."""
-    from agglo.teachers import describe
+    from agglo.recipes.catalogue import teacher_rows
 
-    rows = describe()
+    rows = teacher_rows()
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -36,7 +36,9 @@ def teachers(as_json: AsJson = False) -> None:
 
 def students(as_json: AsJson = False) -> None:
     """List the students."""
-    rows = describe_students()
+    from agglo.recipes.catalogue import student_rows
+
+    rows = student_rows()
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -45,10 +47,3 @@ def students(as_json: AsJson = False) -> None:
             f"{row['name']:<12} {row['params'] / 1e6:7.2f} M  {row['macs'] / 1e9:7.2f} G multiply-adds at {row['input_px']} px  "
             f"embedding {'x'.join(str(size) for size in row['embedding'])}"
         )
-
-
-def describe_students() -> list[dict[str, Any]]:
-    """Return `{name, params, macs, input_px, embedding}` for every student."""
-    from agglo.recipes.catalogue import student_rows
-
-    return student_rows()

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from agglo.cli import bench, catalogue, data, lab, phantom, predict, run, store
-from agglo_runtime.errors import AggloError
+from agglo.core.errors import AggloError
 
 app = typer.Typer(
     name="agglo",

@@ -1,6 +1,5 @@
 """`agglo data check|split FOLDER`."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -17,18 +16,14 @@ Folder = Annotated[Path, typer.Argument(help="a dataset's folder")]
 def check(folder: Folder) -> None:
     """Read every pixel of a dataset and say what is wrong."""
     from agglo.core.errors import DataError
-    from agglo.data import State, open_dataset
-    from agglo.data.check import check_dataset
+    from agglo.recipes.data import look_into
 
-    dataset = open_dataset(folder)
-    patients = len({frame.patient for frame in dataset.frames})
-    print(f"{dataset.name}: {len(dataset)} frames, {patients} patients, {len(dataset.structures)} structures")
-    for place, name in enumerate(dataset.structures):
-        counts = Counter(frame.states[place] for frame in dataset.frames)
-        print(f"  {name:<24} " + "  ".join(f"{state.word} {counts[state]}" for state in State))
-    problems = check_dataset(dataset)
-    if problems:
-        raise DataError(f"{folder}: {len(problems)} problems\n  " + "\n  ".join(problems))
+    found = look_into(folder)
+    print(f"{found.name}: {found.frames} frames, {found.patients} patients, {len(found.states)} structures")
+    for name, states in found.states.items():
+        print(f"  {name:<24} " + "  ".join(f"{word} {count}" for word, count in states.items()))
+    if found.problems:
+        raise DataError(f"{folder}: {len(found.problems)} problems\n  " + "\n  ".join(found.problems))
     print("no problem found")
 
 
@@ -43,9 +38,8 @@ def split(
     """Write a split."""
     from agglo.config.load import validated
     from agglo.config.schema import SplitConfig
-    from agglo.data import open_dataset, split_by
+    from agglo.recipes.data import part
 
     config = validated(SplitConfig, {"by": by, "fractions": fractions, "seed": seed}, where="split")
-    made = split_by(open_dataset(folder), by=config.by, fractions=config.fractions, seed=config.seed)
-    made.save(out)
-    print(f"{out}: " + ", ".join(f"{part} {len(made[part])} frames" for part in made))
+    made = part(folder, config, out)
+    print(f"{out}: " + ", ".join(f"{name} {len(made[name])} frames" for name in made))

@@ -22,6 +22,6 @@ def train(
 ) -> None:
     """Train one lab teacher."""
     from agglo.cli.progress import show
-    from agglo.lab.train import train_lab_teacher
+    from agglo.recipes.lab import train_teacher
 
-    print(f"weights and card: {train_lab_teacher(name, out=out, progress=show(name))}")
+    print(f"weights and card: {train_teacher(name, out, progress=show(name))}")

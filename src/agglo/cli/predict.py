@@ -20,9 +20,9 @@ def predict(
 ) -> None:
     """Segment every image of the inputs; images that are done stay done if a later one cannot be read."""
     from agglo.cli.progress import show
-    from agglo.predict.files import predict_files
+    from agglo.recipes.predict import predict as predict_images
 
-    done = predict_files(model, inputs, out, progress=show("predict"))
+    done = predict_images(model, inputs, out, progress=show("predict"))
     print(
         f"{out}: {done} image{'s' if done != 1 else ''} segmented. Research use only, not a medical device."
     )

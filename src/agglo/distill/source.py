@@ -25,4 +25,4 @@ class DistilSource:
         """Return `{"grey": [S, S], "features": {teacher: [dim, h, w]}}`; `turn` plays no part, views are stored ones."""
         features = {name: torch.from_numpy(column.read(index)) for name, column in self.columns.items()}
         grey = self.pool.render(index, self.size_px)
-        return {"grey": torch.from_numpy(grey), "features": features}
+        return {"grey": torch.tensor(grey), "features": features}

@@ -25,7 +25,8 @@ def hadamard(order: int) -> Float[np.ndarray, "order order"]:
             return _sylvester(power, core) / np.sqrt(order)
     raise FeatureMismatch(
         f"PHI-S needs a Hadamard matrix of the teacher's width, and none of order {order} is known here "
-        "(powers of two times a Paley order work: 192, 256, 384, 768, 1024, 1152, 1280 …); use `distill.normalise: global` for this teacher"
+        "(powers of two times a Paley order work: 192, 256, 384, 768, 1024, 1152, 1280 …); "
+        "use `distill.normalise: global` for this teacher"
     )
 
 

@@ -58,7 +58,7 @@ class Pool:
         """What a feature store needs to know of this pool."""
         datasets = {frame.dataset.name: frame.dataset for frame in self.frames}
         return Samples(
-            dataset=fingerprint({name: dataset.fingerprint for name, dataset in datasets.items()}),
+            dataset=fingerprint({name: dataset.image_fingerprint for name, dataset in datasets.items()}),
             frames=tuple(frame.id for frame in self.frames),
             counted=tuple(frame.is_counted for frame in self.frames),
             views_per_frame=self.views_per_frame,

@@ -189,8 +189,8 @@ class Column:
             )
         if not np.isfinite(features).all():
             raise StoreError(
-                f"features of {self.folder.name} must be finite in float16, but block {block} (samples {where.start}-{where.stop - 1}) "
-                "has infinities or NaN; check the teacher's weights and input range"
+                f"features of {self.folder.name} must be finite in float16, but block {block} "
+                f"(samples {where.start}-{where.stop - 1}) has infinities or NaN; check the teacher's weights and input range"
             )
         self._array[where.start : where.stop] = features
         counted = [self.samples.counted[self.samples.locate(sample)[0]] for sample in where]

@@ -1,6 +1,7 @@
 """From image files to mask and overlay files."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from agglo.core.errors import ImageError
@@ -40,9 +41,7 @@ def predict_files(model: Path, inputs: Sequence[Path], out: Path, *, progress: P
         write_masks(out / "masks", path.stem, masks, predictor.structures)
         shown = (to_unit(image) * 255).round().astype("uint8")
         overlay = draw_contours(shown, masks, predictor.structures, notes=predictor.config.notes)
-        write_atomic(
-            out / "overlay" / f"{path.stem}.png", lambda file, overlay=overlay: overlay.save(file, "PNG")
-        )
+        write_atomic(out / "overlay" / f"{path.stem}.png", partial(overlay.save, format="PNG"))
         progress(done + 1, len(paths), path.name)
     if problems:
         raise ImageError(

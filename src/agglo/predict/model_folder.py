@@ -106,7 +106,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     version = content.pop("format_version", None)
     if version != FORMAT_VERSION:
         raise ModelFolderError(
-            f"{path} has format_version {version}, this version of Agglo reads {FORMAT_VERSION}; update Agglo or save the model anew"
+            f"{path} has format_version {version}, this version of Agglo reads {FORMAT_VERSION}; "
+            "update Agglo or save the model anew"
         )
     return content
 

@@ -15,8 +15,8 @@ from agglo.data import Dataset
 from agglo.decoders import ceiling_dice
 from agglo.predict import ModelConfig, Predictor, save_model
 from agglo.recipes import build
+from agglo.recipes.context import Run
 from agglo.recipes.distill import student_file
-from agglo.recipes.run import Run
 from agglo.recipes.score import validation_dice
 from agglo.recipes.stage import Facts, Stage
 from agglo.students import build_student

@@ -1,9 +1,15 @@
-"""What the students cost: counted on the built model, never quoted."""
+"""What there is: the teachers as the catalogue has them, and the students with costs counted on the built model."""
 
 from typing import Any
 
 from agglo.recipes.build import EMBED_DIM
 from agglo.students import CATALOGUE, build_student, count_macs, count_parameters
+from agglo.teachers import describe
+
+
+def teacher_rows() -> list[dict[str, Any]]:
+    """Return one row for every teacher: what it is, whether its weights are here, how to get them."""
+    return describe()
 
 
 def student_rows() -> list[dict[str, Any]]:

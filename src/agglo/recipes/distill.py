@@ -7,8 +7,8 @@ from safetensors.torch import save_file
 from agglo.core.files import write_atomic
 from agglo.distill import DistilSource
 from agglo.recipes import build
+from agglo.recipes.context import Run
 from agglo.recipes.extract import pool_and_store
-from agglo.recipes.run import Run
 from agglo.recipes.stage import Facts
 from agglo.students import Student
 from agglo.train import Place, Watch, fit

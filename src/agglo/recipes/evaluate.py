@@ -18,7 +18,7 @@ from agglo.evaluate.tables import table
 from agglo.predict import Predictor, load
 from agglo.recipes import build
 from agglo.recipes.align import model_folder
-from agglo.recipes.run import Run
+from agglo.recipes.context import Run
 from agglo.recipes.score import score_frames
 from agglo.recipes.stage import Facts
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures

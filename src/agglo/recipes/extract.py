@@ -9,7 +9,7 @@ from agglo.features.extract import Source
 from agglo.features.extract import extract as extract_features
 from agglo.features.pool import Pool
 from agglo.recipes import build
-from agglo.recipes.run import Run
+from agglo.recipes.context import Run
 from agglo.recipes.stage import Facts
 
 

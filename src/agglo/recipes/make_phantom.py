@@ -1,14 +1,13 @@
 """The dataset stage: a phantom dataset made by the run, or a given folder looked at; and `agglo phantom`."""
 
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from agglo.config.schema import PhantomConfig
 from agglo.core.progress import Progress, silent
-from agglo.data import DatasetWriter
+from agglo.data import DatasetWriter, FrameInfo, State
 from agglo.phantom import GROUPS, STRUCTURES, PhantomFrame, render_study, sample_study
-from agglo.recipes.run import Run
+from agglo.recipes.context import Run
 from agglo.recipes.stage import Facts
 
 
@@ -79,5 +78,38 @@ def make_phantom(
 
 def _render(config: PhantomConfig, patient: int) -> list[PhantomFrame]:
     study = sample_study(config.seed, patient, config.preset)
-    frames: Iterator[PhantomFrame] = render_study(study, frames=config.frames, size_px=config.size_px)
-    return list(frames)
+    return list(render_study(study, frames=config.frames, size_px=config.size_px))
+
+
+def _add(writer: DatasetWriter, patient: int, number: int, frame: PhantomFrame) -> None:
+    truth = frame.truth
+    info = FrameInfo(
+        id=f"p{patient:04d}-f{number:03d}",
+        patient=f"p{patient:04d}",
+        video="v0",
+        index=frame.index,
+        swallow="s0",
+        spacing_mm=truth.spacing_mm,
+        spacing_source="phantom",
+        fps=truth.fps,
+        fps_source="phantom",
+        visible=truth.visible_fraction,
+        facts=_facts(frame),
+    )
+    writer.add(info, frame.image, frame.masks, [State[word.upper()] for word in frame.states])
+
+
+def _facts(frame: PhantomFrame) -> dict[str, str]:
+    """Return the columns of the frame table that only a phantom can fill."""
+    truth = frame.truth
+    places = {name: f"{col:.1f} {row:.1f}" for name, (col, row) in truth.landmarks.items()}
+    return {
+        "time_s": f"{truth.time_s:.4f}",
+        "phase": str(truth.phase),
+        "facing": truth.facing,
+        "caption": truth.caption,
+        "is_airway_closed": str(int(truth.is_airway_closed)),
+        "ues_opening_mm": f"{truth.ues_opening_mm:.2f}",
+        "volume_ml": f"{truth.volume_ml:.2f}",
+        **{f"landmark:{name}": place for name, place in places.items()},
+    }

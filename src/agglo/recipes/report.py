@@ -1,8 +1,8 @@
 """The report stage: one page about the run, made from the files of its folder alone."""
 
-from agglo.recipes.run import Run
+from agglo.recipes.context import Run
 from agglo.recipes.stage import Facts
-from agglo.report import write_report
+from agglo.report.page import write_report
 
 
 def report(run: Run) -> bool:

@@ -1,0 +1,72 @@
+"""A run under way: the recipe, its folder, its dataset and split, and the stages so far. The verbs read their inputs from here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from agglo.config.schema import Recipe
+from agglo.core.progress import Progress, silent
+from agglo.data import Dataset, Split
+from agglo.data.splits import load_split
+from agglo.recipes import build
+from agglo.recipes.stage import Stage
+
+Tell = Callable[[str], Progress]
+
+
+def tell_nobody(stage: str) -> Progress:
+    """Return a progress that is not shown."""
+    return silent
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe under way in its folder: the stages read their inputs from here.
+
+    Attributes:
+        recipe: resolved.
+        tell: gives the progress of a stage by name.
+        stages: those of this run so far, by name.
+    """
+
+    recipe: Recipe
+    tell: Tell = tell_nobody
+    stages: dict[str, Stage] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.recipe.out
+
+    @property
+    def dataset_folder(self) -> Path:
+        """Where the dataset lies: given, or made by the run."""
+        return self.recipe.data.folder or self.folder / "dataset"
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The dataset, opened once."""
+        return build.dataset(self.recipe, self.dataset_folder)
+
+    @cached_property
+    def split(self) -> Split:
+        """Its split, made once and kept in `split.json`."""
+        path = self.folder / "split.json"
+        if not path.exists():
+            build.split(self.recipe, self.dataset).save(path)
+        return load_split(path, self.dataset)
+
+    def stage(
+        self, name: str, settings: dict[str, Any], *, after: Sequence[str] = (), folder: str | None = None
+    ) -> Stage:
+        """Return stage `name`, whose results also depend on those of the stages `after` which it comes.
+
+        Its folder has its name unless `folder` says otherwise.
+        """
+        inputs = {
+            f"after_{before}": self.stages[before].identity for before in after if before in self.stages
+        }
+        self.stages[name] = Stage(name, self.folder / (folder or name), {**settings, **inputs})
+        return self.stages[name]

@@ -1,0 +1,73 @@
+"""Stage 1's objective: on which grid tokens meet, what is logged, and that a student really learns."""
+
+import pytest
+import torch
+
+from agglo.distill import DistilTask, TeacherTarget, make_balancer, make_head
+from agglo.features import Moments, make_normaliser
+from agglo.students import build_student
+
+DIMS = {"coarse": (12, 2), "fine": (8, 16)}  # teacher: (width, cells); the student has 8 cells at 64 px
+
+
+def task(**options: str) -> DistilTask:
+    torch.manual_seed(0)
+    targets = {
+        name: TeacherTarget(
+            make_normaliser("global", Moments.of(torch.randn(500, dim).numpy())),
+            make_head("mlp", student_dim=32, teacher_dim=dim, hidden_dim=16),
+        )
+        for name, (dim, _) in DIMS.items()
+    }
+    return DistilTask(
+        build_student("repvit", embed_dim=32),
+        targets,
+        make_balancer("uniform", num_teachers=2, embed_dim=32),
+        **options,
+    )
+
+
+def batch() -> dict[str, object]:
+    random = torch.Generator().manual_seed(1)
+    features = {
+        name: torch.randn(2, dim, cells, cells, generator=random).half()
+        for name, (dim, cells) in DIMS.items()
+    }
+    return {"grey": torch.rand(2, 64, 64, generator=random), "features": features}
+
+
+@pytest.mark.parametrize("match", ["teacher", "larger"])
+def test_the_total_is_the_weighted_sum_and_every_teacher_is_logged(match: str) -> None:
+    outcome = task(match=match)(batch(), 0)
+    assert set(outcome.scalars) == {
+        f"teachers/{name}/{figure}" for name in DIMS for figure in ("loss", "cosine", "weight")
+    }
+    expected = sum(outcome.scalars[f"teachers/{name}/loss"] * 0.5 for name in DIMS)
+    torch.testing.assert_close(outcome.total.detach(), expected)
+    assert not any(figure.requires_grad for figure in outcome.scalars.values())
+
+
+def test_only_the_larger_grid_changes_the_coarse_teachers_loss() -> None:
+    on_own, on_larger = (task(match=match)(batch(), 0).scalars for match in ("teacher", "larger"))
+    assert not torch.isclose(on_own["teachers/coarse/loss"], on_larger["teachers/coarse/loss"])
+    torch.testing.assert_close(on_own["teachers/fine/loss"], on_larger["teachers/fine/loss"])
+
+
+def test_a_few_steps_bring_the_student_closer_to_both_teachers() -> None:
+    learner, samples = task(), batch()
+    optimizer = torch.optim.AdamW(learner.parameters(), lr=2e-3)
+    first = learner(samples, 0).scalars
+    for step in range(25):
+        optimizer.zero_grad()
+        learner(samples, step).total.backward()
+        optimizer.step()
+    last = learner(samples, 25).scalars
+    for name in DIMS:
+        assert last[f"teachers/{name}/cosine"] > first[f"teachers/{name}/cosine"] + 0.2
+
+
+def test_losses_stay_in_float32_under_autocast() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        outcome = task()(batch(), 0)
+    assert outcome.total.dtype == torch.float32
+    torch.testing.assert_close(outcome.total, task()(batch(), 0).total, rtol=0.03, atol=0.01)
