@@ -7,6 +7,7 @@ from agglo.report.figures import SERIES_COLOURS, Series, line_panel
 from agglo.report.html import Html, element, join
 from agglo.report.run_folder import Entry, Run
 
+WIDE = 5.0
 ALIGNED, SUPERVISED = "distilled, then aligned", "masks alone"
 ARM_COLOURS = {ALIGNED: SERIES_COLOURS[0], SUPERVISED: SERIES_COLOURS[1]}
 
@@ -67,11 +68,18 @@ def align_curves(run: Run) -> Html:
         )
         for name, (entries, _) in arms.items()
     ]
-    panels = [panel("Training loss", line_panel(losses, x_label="step", label="alignment loss", is_log=True))]
+    panels = [
+        panel(
+            "Training loss",
+            line_panel(losses, x_label="step", label="alignment loss", width_inches=WIDE, is_log=True),
+        )
+    ]
     scores = [_validation(entries, spent, ARM_COLOURS[name]) for name, (entries, spent) in arms.items()]
     scores = [each for each in scores if each.y]
     if scores:
-        drawn = line_panel(scores, x_label="wall time of the arm, minutes", label="validation Dice")
+        drawn = line_panel(
+            scores, x_label="wall time of the arm, minutes", label="validation Dice", width_inches=WIDE
+        )
         panels.append(panel("Validation Dice", drawn))
     marks = legend({name: (ARM_COLOURS[name], False) for name in arms})
     return join((marks, element("div", *panels, class_="panels two")))

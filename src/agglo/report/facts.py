@@ -1,6 +1,6 @@
 """What is said in words: the summary, what was trained on what, the teachers, the notes, the environment, how to do it again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agglo.core.errors import RunFolderError
@@ -16,6 +16,18 @@ STAGE_NAMES = {
     "distill": "Student distilled (stage 1)",
     "align": "Decoder aligned (stage 2)",
     "supervised": "The same student on masks alone (the bar)",
+}
+CHOICES = {  # what it is called: where the recipe says it
+    "student": "student.name",
+    "starting from": "student.init",
+    "input": "student.input_px",
+    "stage 1 loss": "distill.loss",
+    "teachers normalised by": "distill.normalise",
+    "teachers balanced by": "distill.balance",
+    "encoder in stage 2": "align.encoder",
+    "labelled patients": "align.labelled_patients",
+    "split by": "data.split.by",
+    "seed": "seed",
 }
 WALL_TOLERANCE = 0.1
 
@@ -37,11 +49,16 @@ def summary(run: Run) -> Html:
         f"95% interval {format_figure(interval, 3)}" if interval else "no interval: fewer than five patients"
     )
     teachers = scores["teachers"]
-    made = f"distilled from {_listed(teachers)}" if teachers else "trained without a teacher"
+    made = (
+        join(("distilled from ", _listed(teachers)))
+        if teachers
+        else element("span", "trained without a teacher")
+    )
     return element(
         "p",
-        f"On {scores['num_frames']} frames of {scores['num_patients']} {people} (split '{scores['split']}'), the student {made} "
-        "reaches a mean Dice of ",
+        f"On {scores['num_frames']} frames of {scores['num_patients']} {people} (split '{scores['split']}'), the student ",
+        made,
+        " reaches a mean Dice of ",
         element("strong", f"{mean['dice']:.3f}"),
         f" ({stated}) over {_counted(num_scored, 'structure')}. ",
         _against_masks_alone(run),
@@ -50,10 +67,21 @@ def summary(run: Run) -> Html:
 
 
 def training_section(run: Run) -> Html:
-    """Return what was trained on what: a row a stage."""
+    """Return what was trained on what: a row a stage, then the choices that matter most."""
     rows = [_stage_row(run, name) for name in STAGES if name in run.stages or run.logs[name]]
+    settings = _flat(run.settings)
+    chosen = {name: settings[path] for name, path in CHOICES.items() if settings.get(path) is not None}
+    choices = (
+        facts({name: f"{value}{' px' if name == 'input' else ''}" for name, value in chosen.items()})
+        if chosen
+        else None
+    )
     if not rows:
-        return element("p", "The run holds no record of its stages.", class_="missing")
+        return join((element("p", "The run holds no record of its stages.", class_="missing"), choices))
+    return join((_stage_table(rows), choices))
+
+
+def _stage_table(rows: list[list[Content]]) -> Html:
     return table(["stage", "frames", "patients", "labels used", "steps", "wall time"], rows, class_="facts")
 
 
@@ -210,8 +238,14 @@ def _signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−")
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+def _listed(names: Sequence[str]) -> Html:
+    parts: list[Content] = []
+    for place, name in enumerate(names):
+        parts += [
+            None if place == 0 else " and " if place == len(names) - 1 else ", ",
+            element("span", name, class_="whole"),
+        ]
+    return join(parts)
 
 
 def _counted(count: int, noun: str) -> str:

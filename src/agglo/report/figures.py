@@ -16,6 +16,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from agglo.report.html import Html
 
@@ -23,11 +24,13 @@ SERIES_COLOURS = ("#3b82c4", "#d97b29", "#2f9e77", "#a06cd5", "#cf4b5f", "#8a8f3
 """Readable on white and on near-black; told apart by most colour-blind readers in this order."""
 
 MAX_POINTS = 300
+NICE_STEPS = (1, 2, 2.5, 5, 10)
 
 _INK, _FAINT, _LINE = "#010203", "#040506", "#070809"
 _VARIABLES = {_INK: "var(--ink)", _FAINT: "var(--faint)", _LINE: "var(--line)"}
 _STYLE = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.size": 9.0,
     "axes.edgecolor": _LINE,
     "axes.labelcolor": _FAINT,
@@ -47,9 +50,9 @@ _STYLE = {
     "ytick.major.size": 0.0,
     "lines.linewidth": 1.5,
 }
-_PANEL_INCHES = (4.3, 2.5)
-_STRIP_INCHES = 8.6
-_ROW_INCHES = 0.27
+_PANEL_HEIGHT_INCHES = 2.35
+_STRIP_INCHES = 10.8
+_ROW_INCHES = 0.28
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def line_panel(
     *,
     x_label: str,
     label: str,
+    width_inches: float = 3.3,
     y_range: tuple[float, float] | None = None,
     is_log: bool = False,
 ) -> Html:
@@ -95,26 +99,20 @@ def line_panel(
     Long series are thinned to `MAX_POINTS` means of neighbours. `is_log` is ignored when any value is not positive.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": label}):
-        figure = Figure(figsize=_PANEL_INCHES, layout="constrained")
+        figure = Figure(figsize=(width_inches, _PANEL_HEIGHT_INCHES), layout="constrained")
         axes = figure.add_subplot()
         for each in series:
-            x, y = (
-                thinned(np.asarray(each.x, dtype=np.float64)),
-                thinned(np.asarray(each.y, dtype=np.float64)),
-            )
-            axes.plot(
-                x,
-                y,
-                color=each.colour,
-                linestyle=(0, (4, 2)) if each.is_dashed else "-",
-                marker="o" if each.has_markers else "",
-                markersize=3.5,
-            )
+            _draw_line(axes, each)
         if is_log and all(value > 0 for each in series for value in each.y):
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(matplotlib.ticker.LogFormatter(minor_thresholds=(2, 0.5)))
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+            axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axes.yaxis.set_minor_locator(NullLocator())
+        else:
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=NICE_STEPS))
         if y_range is not None:
             axes.set_ylim(*y_range)
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=NICE_STEPS))
         axes.set_xlabel(x_label)
         axes.margins(x=0.02)
         return _as_svg(figure, label)
@@ -141,6 +139,19 @@ def thinned(values: Float[np.ndarray, " points"]) -> Float[np.ndarray, " fewer"]
     if len(values) <= MAX_POINTS:
         return values
     return np.array([part.mean() for part in np.array_split(values, MAX_POINTS)])
+
+
+def _draw_line(axes: Axes, series: Series) -> None:
+    x, y = (thinned(np.asarray(values, dtype=np.float64)) for values in (series.x, series.y))
+    marker = "o" if series.has_markers else ""
+    axes.plot(
+        x,
+        y,
+        color=series.colour,
+        linestyle=(0, (4, 2)) if series.is_dashed else "-",
+        marker=marker,
+        markersize=3.5,
+    )
 
 
 def _draw_strip(axes: Axes, row: int, strip: Strip) -> None:

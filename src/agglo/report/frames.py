@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -31,12 +32,12 @@ def contour_section(run: Run) -> Html:
         )
     key = element(
         "p",
+        element("span", element("i", style="--mark:var(--ink)"), "prediction", class_="mark"),
+        element("span", element("i", class_="dashed", style="--mark:var(--ink)"), "reference", class_="mark"),
         *(
             element("span", element("i", class_="swatch", style=f"--mark:{colour}"), name, class_="mark")
             for name, colour in zip(run.pictures.structures, run.pictures.colours, strict=True)
         ),
-        element("span", element("i", style="--mark:var(--ink)"), "prediction", class_="mark"),
-        element("span", element("i", class_="dashed", style="--mark:var(--ink)"), "reference", class_="mark"),
         class_="legend",
     )
     shown = [_pair(number, picture, run.pictures) for number, picture in enumerate(run.pictures.pictures)]
@@ -58,17 +59,20 @@ def feature_section(run: Run) -> Html:
     return element("div", grid, class_="scroll")
 
 
-def contour_path(mask: Bool[np.ndarray, "rows cols"]) -> str:
-    """Return the outline of `mask` as the data of an SVG path in pixel coordinates (pixel centres at .5); empty for an empty mask.
+def contour_paths(masks: Bool[np.ndarray, "structures rows cols"]) -> list[str]:
+    """Return each mask's outline as the data of an SVG path in pixels (the first pixel's centre is .5); empty for an empty mask.
 
     Outlines run halfway between pixels in and out and are simplified by at most `SIMPLIFY_PX`; they close at the image's edge.
     """
-    if not mask.any():
-        return ""
+    axes = Figure().add_subplot()
+    return [_trace(axes, mask) if mask.any() else "" for mask in masks]
+
+
+def _trace(axes: Axes, mask: Bool[np.ndarray, "rows cols"]) -> str:
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, left = int(rows[0]), int(cols[0])
     padded = np.pad(mask[top : rows[-1] + 1, left : cols[-1] + 1], 1).astype(np.float32)
-    [traced] = Figure().add_subplot().contour(padded, levels=[0.5]).get_paths()
+    [traced] = axes.contour(padded, levels=[0.5]).get_paths()
     traced.simplify_threshold = SIMPLIFY_PX
     rings = [np.asarray(ring) for ring in traced.cleaned(simplify=True).to_polygons(closed_only=False)]
     return "".join(_as_path(ring + np.array((left - 0.5, top - 0.5))) for ring in rings if len(ring) > 2)
@@ -83,7 +87,7 @@ def png_uri(image: UInt8[np.ndarray, "rows cols *channels"], *, max_side_px: int
     picture = Image.fromarray(image)
     picture.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -92,16 +96,18 @@ def _pair(number: int, picture: Picture, file: PictureFile) -> Html:
     identity = f"frame-{number}"
     raw = element("image", id=identity, href=png_uri(picture.image), width=width, height=height)
     outlines = [
-        element("path", d=contour_path(masks[index]), class_=kind, stroke=colour)
+        element("path", d=path, class_=kind, stroke=colour)
         for kind, masks in (("predicted", picture.predicted), ("reference", picture.reference))
-        for index, colour in enumerate(file.colours)
-        if masks[index].any()
+        for path, colour in zip(contour_paths(masks), file.colours, strict=True)
+        if path
     ]
     box = {"viewBox": f"0 0 {width} {height}", "role": "img"}
     pictures = element(
         "div",
         element("svg", raw, aria_label="raw frame", **box),
-        element("svg", element("use", href=f"#{identity}"), *outlines, aria_label="contours", **box),
+        element(
+            "svg", element("use", href=f"#{identity}"), element("g", *outlines), aria_label="contours", **box
+        ),
         class_="pair",
     )
     return element("figure", _caption(picture, file.structures), pictures, class_="frame")
@@ -140,7 +146,8 @@ def _encoder_head(name: str, maps: np.ndarray) -> Html:
     return element(
         "th",
         name,
-        element("small", f"{dim} × {rows} × {cols}, effective rank {effective_rank(tokens):.0f}"),
+        element("small", f"{dim} × {rows} × {cols}"),
+        element("small", f"effective rank {effective_rank(tokens):.0f}"),
         scope="col",
     )
 
@@ -153,4 +160,4 @@ def _feature_row(number: int, row: FeatureRow, coloured: Mapping[str, np.ndarray
         )
         for name, pictures in coloured.items()
     ]
-    return element("tr", element("td", raw), *maps)
+    return element("tr", element("td", raw, element("small", row.frame)), *maps)

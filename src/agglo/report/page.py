@@ -17,7 +17,7 @@ from agglo.report.facts import (
 from agglo.report.frames import contour_section, feature_section
 from agglo.report.html import Html, element, join
 from agglo.report.run_folder import Run, read_run
-from agglo.report.scores import distribution_section, score_section
+from agglo.report.scores import distribution_section, key_figures, score_section
 
 MAPS_CAPTION = (
     "The first three principal components of each encoder's map as red, green and blue. Components are fitted for each encoder "
@@ -62,6 +62,7 @@ def _header(run: Run) -> Html:
             run.name,
         ),
         summary(run),
+        key_figures(run),
     )
 
 

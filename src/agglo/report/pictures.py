@@ -1,8 +1,8 @@
 """The two picture files of a run, written by a recipe and read here: frames with masks, and feature maps.
 
 `pictures.npz` holds `index`, a JSON string `{"structures": [...], "colours": ["#rrggbb", ...], "pictures": [{"rank", "frame",
-"dice": {structure: number or null}}]}`, and for picture i `image_i` uint8 `[H, W]` at native size, `predicted_i` and `reference_i`: masks
-packed eight columns a byte, uint8 `[K, H, ceil(W / 8)]`.
+"dice": {structure: number or null}}]}`, and for picture i `image_i` uint8 `[H, W]` at native size, `predicted_i` and `reference_i`:
+masks packed eight columns a byte, uint8 `[K, H, ceil(W / 8)]`.
 
 `features.npz` holds `index`, a JSON string `{"frames": [...], "encoders": [student, teacher, ...]}`, and for frame i `image_i`
 uint8 `[S, S]`, the square the student saw, and `ENCODER_i` float16 `[dim, h, w]`, the map of each encoder, the student's first.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from agglo.core.errors import RunFolderError
 from agglo.core.files import read_json
 from agglo.core.runlog import read_log
@@ -37,6 +39,7 @@ class Run:
         stages: what each stage says of itself; a stage without a file is missing.
         logs: entries of each stage's log, oldest first.
         recipe: its text; None where there is none.
+        settings: the recipe's values; empty where there is none or it is no mapping.
         environment: versions and machine.
         pictures: scored frames; None where the run keeps no pictures.
         features: maps for the principal component pictures; empty where the run keeps none.
@@ -49,6 +52,7 @@ class Run:
     stages: Mapping[str, Mapping[str, Any]]
     logs: Mapping[str, tuple[Entry, ...]]
     recipe: str | None
+    settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     pictures: PictureFile | None
     features: tuple[FeatureRow, ...]
@@ -73,6 +77,7 @@ def read_run(folder: Path) -> Run:
         )
     stages = {name: _optional_json(folder / name / "stage.json") for name in STAGES}
     recipe = folder / "recipe.yaml"
+    text = recipe.read_text(encoding="utf-8") if recipe.exists() else None
     return Run(
         name=folder.resolve().name,
         scores=scores,
@@ -80,7 +85,8 @@ def read_run(folder: Path) -> Run:
         teachers=_read_teachers(evaluate / "teachers.json", scores.table),
         stages={name: found for name, found in stages.items() if found is not None},
         logs={name: tuple(read_log(folder / name / "log.jsonl")) for name in STAGES},
-        recipe=recipe.read_text(encoding="utf-8") if recipe.exists() else None,
+        recipe=text,
+        settings=_settings_of(text),
         environment=_optional_json(folder / "environment.json") or {},
         pictures=read_pictures(evaluate / "pictures.npz"),
         features=read_features(evaluate / "features.npz"),
@@ -95,6 +101,14 @@ def _read_scores(folder: Path) -> Scores | None:
 def _read_teachers(path: Path, table: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     known = {each["name"]: each for each in _optional_json(path) or ()}
     return tuple(known.get(name, {"name": name}) for name in table.get("teachers", ()))
+
+
+def _settings_of(text: str | None) -> Mapping[str, Any]:
+    try:
+        found = yaml.safe_load(text or "")
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _optional_json(path: Path) -> Any:

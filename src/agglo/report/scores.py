@@ -29,20 +29,33 @@ def score_section(run: Run) -> Html:
     rows = [_row(name, row, _baseline_row(run, name)) for name, row in scores["structures"].items()]
     if not rows:
         return element("p", "The dataset has no labelled structure, so nothing was scored.", class_="missing")
-    mean = scores["mean"]
-    rows.append(_row("mean", mean, run.supervised.table["mean"] if run.supervised else None))
+    rows.append(_row("mean", scores["mean"], run.supervised.table["mean"] if run.supervised else None))
     headings: list[Content] = ["structure", "Dice", "95% interval"]
     if run.supervised:
         headings.append("Dice, masks alone")
     headings += [heading for heading, _ in PLAIN_COLUMNS.values()]
-    groups = [(f"{name} structures", mean.get(f"{name}_dice")) for name in ("moving", "static")]
-    stated = "; ".join(f"{name}: {format_figure(value, 3)}" for name, value in groups if value is not None)
-    return join(
-        (
-            table(headings, rows, class_="scores"),
-            element("p", f"Mean Dice by group: {stated}.") if stated else None,
-            element("p", _reading(scores), class_="small"),
-        )
+    return join((table(headings, rows, class_="scores"), element("p", _reading(scores), class_="small")))
+
+
+def key_figures(run: Run) -> Html | None:
+    """Return the means in large type; None where nothing was scored."""
+    mean = run.scores.table["mean"]
+    if mean["dice"] is None:
+        return None
+    named = {
+        "mean Dice": (mean["dice"], 3),
+        "moving structures": (mean.get("moving_dice"), 3),
+        "static structures": (mean.get("static_dice"), 3),
+        "NSD at 2 mm": (mean.get("nsd_2mm"), 3),
+        "HD95 px, penalised": (mean.get("hd95_penalised_px"), 1),
+    }
+    shown = {
+        name: element("b", format_figure(*figure)) for name, figure in named.items() if figure[0] is not None
+    }
+    return element(
+        "dl",
+        *(element("div", element("dt", name), element("dd", figure)) for name, figure in shown.items()),
+        class_="keys",
     )
 
 
@@ -66,9 +79,8 @@ def distribution_section(run: Run) -> Html:
     ]
     if run.supervised:
         parts.append("; hollow diamond: mean of the arm on masks alone")
-    return element(
-        "figure", element("figcaption", *parts, "."), strip_figure(strips, label="Dice by structure")
-    )
+    drawn = element("div", strip_figure(strips, label="Dice by structure"), class_="scroll wide")
+    return element("figure", element("figcaption", *parts, "."), drawn)
 
 
 def dice_bar(value: float | None, interval: list[float] | None, colour: str) -> Html:
@@ -122,8 +134,8 @@ def _reading(scores: Mapping[str, Any]) -> str:
     return (
         "Over frames where the structure is present, has a reference and is at least "
         f"{scores.get('headline_min_visible', 0.5):.0%} visible, the same frames for every model; averaged frame, swallow, "
-        "patient, structure, mean. A miss has Dice 0 and NSD 0. It has no HD95, so read that column with the miss rate beside it; the "
-        f"penalised one puts the diagonal of the collimated field in its place. HD95 is read as '{scores['hd95_mode']}'. "
-        "Specificity is the share of frames labelled as without the structure on which none was predicted. Intervals are bootstrapped over "
-        "patients."
+        "patient, structure, mean. A miss has Dice 0 and NSD 0. It has no HD95, so read that column with the miss rate beside "
+        "it; the penalised one puts the diagonal of the collimated field in its place. HD95 is read as "
+        f"'{scores['hd95_mode']}'. Specificity is the share of frames labelled as without the structure on which none was "
+        "predicted. Intervals are bootstrapped over patients."
     )

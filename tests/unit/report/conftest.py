@@ -1,8 +1,10 @@
 """A run folder made of blobs, with everything a real one holds, and switches to leave parts out."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +60,9 @@ class FakeRun:
 
     structures: tuple[str, ...] = VFSS
     teachers: tuple[str, ...] = tuple(TEACHERS)
-    num_patients: int = 8
-    num_frames: int = 3
-    size_px: int = 96
+    num_patients: int = 6
+    num_frames: int = 2
+    size_px: int = 64
     spacing_mm: tuple[float, float] | None = (0.42, 0.42)
     is_phantom: bool = True
     has_supervised: bool = True
@@ -69,10 +71,16 @@ class FakeRun:
     has_facts: bool = True
 
 
+@pytest.fixture(scope="session")
+def built_runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[FakeRun], Path]:
+    """Return a function that builds a run folder once."""
+    return cache(lambda fake: build(tmp_path_factory.mktemp("built") / "run", fake))
+
+
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that builds a run folder; its arguments are `FakeRun`'s."""
-    return lambda **switches: build(tmp_path / "run", FakeRun(**switches))
+def make_run(tmp_path: Path, built_runs: Callable[[FakeRun], Path]) -> Callable[..., Path]:
+    """Return a function that gives a run folder of the test's own; its arguments are `FakeRun`'s."""
+    return lambda **switches: Path(shutil.copytree(built_runs(FakeRun(**switches)), tmp_path / "run"))
 
 
 def build(folder: Path, fake: FakeRun) -> Path:
@@ -211,7 +219,8 @@ def write_logs(folder: Path, fake: FakeRun, steps: int = 400) -> None:
 def write_facts(folder: Path, fake: FakeRun) -> None:
     """Write recipe, environment, teachers and what each stage says of itself."""
     (folder / "recipe.yaml").write_text(
-        "name: fake <run>\nseed: 0\nteachers:\n" + "".join(f"- name: {x}\n" for x in fake.teachers)
+        "name: fake <run>\nseed: 7\nstudent: {name: repvit, input_px: 512}\nteachers:\n"
+        + "".join(f"- name: {x}\n" for x in fake.teachers)
     )
     environment = {
         "agglo": "0.1.0",
