@@ -107,6 +107,7 @@ def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Pl
         "steps": plan.steps,
         "batch_size": plan.batch_size,
         "frames": len(source),
+        "labels": "masks of these frames",
         "patients": len({found.frames[index].patient for index in source.indices}),
         "wall_s": round(state.wall_s, 2),
         "val_frames": len(indices),

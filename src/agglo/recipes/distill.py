@@ -38,6 +38,7 @@ def distill(run: Run) -> bool:
             "steps": plan.steps,
             "batch_size": plan.batch_size,
             "samples": len(source),
+            "labels": "none",
             "frames": len(pool.frames),
             "wall_s": round(state.wall_s, 2),
             "student_parameters": sum(parameter.numel() for parameter in task.student.parameters()),

@@ -37,6 +37,7 @@ def extract(run: Run) -> bool:
         return {
             "frames": len(pool.frames),
             "samples": len(pool),
+            "labels": "none",
             "wall_s": round(effort.wall_s, 2),
             "forward_s": round(effort.forward_s, 2),
             "teachers": {name: _facts_of(source) for name, source in sources.items()},
@@ -60,13 +61,14 @@ def pool_and_store(run: Run) -> tuple[Pool, FeatureStore]:
 def _facts_of(source: Source) -> Facts:
     entry, spec = source.entry, source.teacher.spec
     return {
+        "family": entry.family,
         "licence": entry.licence,
         "labels_seen": entry.labels_seen,
         "source": entry.source,
         "dim": spec.dim,
-        "grid": list(spec.grid),
+        "stride_px": spec.stride_px,
         "input_px": spec.input_px,
-        "parameters": sum(parameter.numel() for parameter in source.teacher.parameters()),
+        "num_parameters": sum(parameter.numel() for parameter in source.teacher.parameters()),
         "weights_sha256": source.identity["weights_sha256"],
     }
 

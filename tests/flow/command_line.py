@@ -1,0 +1,43 @@
+"""How flow tests call the program: as a user does, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore"}
+
+TINY = (
+    "data.phantom={patients: 8, frames: 6, size_px: 128, seed: 3}",
+    "student.input_px=64",
+    "distill.steps=12",
+    "distill.batch_size=4",
+    "distill.log_every=1",
+    "distill.checkpoint_every_s=0",
+    "align.steps=12",
+    "align.batch_size=4",
+    "align.log_every=1",
+    "align.checkpoint_every_s=0",
+    "align.validations=1",
+    "device.accelerator=cpu",
+    "device.threads=2",
+)
+"""Overrides that make a run of seconds out of `recipes/phantom-quick.yaml`."""
+
+
+def agglo(*words: str | Path, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run `agglo WORDS…` and return what came of it."""
+    return subprocess.run(
+        command(*words), capture_output=True, text=True, timeout=timeout_s, env=ENVIRONMENT, check=False
+    )
+
+
+def command(*words: str | Path) -> list[str]:
+    """Return the command `agglo WORDS…` of this very environment."""
+    return [sys.executable, "-m", "agglo", *map(str, words)]
+
+
+def tiny(out: Path, *more: str) -> list[str]:
+    """Return the words of a tiny run into `out`."""
+    return ["run", str(ROOT / "recipes" / "phantom-quick.yaml"), f"out={out}", *TINY, *more]

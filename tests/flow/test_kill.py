@@ -1,0 +1,84 @@
+"""`kill -9` at random moments of extract, distill and align: the same command goes on, and ends in the same bits."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agglo.core.runlog import read_log
+from agglo.core.seeds import generator
+from flow.command_line import ENVIRONMENT, agglo, command, tiny
+
+LONGER = ("supervised.wall_time=none", "distill.steps=40", "align.steps=40", "views.per_frame=6")
+RESULTS = ("distill/student.safetensors", "model/model.safetensors")
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Return the hashes of all results: shards, statistics, weights."""
+    files = [folder / name for name in RESULTS]
+    files += sorted(folder.glob("features/columns/*/features/c/**/0"))
+    files += sorted(folder.glob("features/columns/*/moments/*.npz"))
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.is_file()
+    }
+
+
+def steps_of(folder: Path, stage: str) -> int:
+    """Return how far a stage is: blocks written, or the last step logged."""
+    if stage == "features":
+        return len(list(folder.glob("features/columns/*/blocks/*.json")))
+    return max((entry["step"] for entry in read_log(folder / stage / "log.jsonl")), default=0)
+
+
+def kill_when(folder: Path, stage: str, reached: int, delay_s: float) -> bool:
+    """Start the run, kill it once `stage` has got to `reached` and `delay_s` have passed; return whether it was killed."""
+    process = subprocess.Popen(
+        command(*tiny(folder, *LONGER)), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None:
+        if steps_of(folder, stage) >= reached:
+            time.sleep(delay_s)
+            os.kill(process.pid, signal.SIGKILL)
+            return process.wait() == -signal.SIGKILL
+        time.sleep(0.01)
+    return False
+
+
+def moments(count: int) -> list[tuple[str, int, float]]:
+    """Return `count` random moments in the order in which a run meets them."""
+    random = generator(11, "kill")
+    stages = {"features": 12, "distill": 40, "align": 40}
+    drawn = []
+    for number in range(count):
+        stage = list(stages)[number % 3]
+        drawn.append((stage, int(random.integers(1, stages[stage])), float(random.random() * 0.15)))
+    return sorted(drawn, key=lambda moment: (list(stages).index(moment[0]), moment[1]))
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.timeout(1800)
+def test_killed_runs_end_in_the_same_bits(tmp_path: Path, count: int) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    done = agglo(*tiny(whole, *LONGER))
+    assert done.returncode == 0, done.stderr
+    killed = [kill_when(cut, *moment) for moment in moments(count)]
+    assert np.mean(killed) > 0.8, "most moments must really have met a running stage"
+    resumed = agglo(*tiny(cut, *LONGER))
+    assert resumed.returncode == 0, resumed.stderr
+    assert digest(cut) == digest(whole)
+    assert len(digest(whole)) > 8
+    for stage in ("distill", "align"):
+        logs = [read_log(folder / stage / "log.jsonl") for folder in (whole, cut)]
+        assert [_timeless(entry) for entry in logs[0]] == [_timeless(entry) for entry in logs[1]]
+
+
+def _timeless(entry: dict[str, object]) -> str:
+    return json.dumps({key: value for key, value in entry.items() if key != "wall_s"})

@@ -1,0 +1,139 @@
+"""The whole path through the command line: frames in, a report out, nothing done twice, nothing lost to bad input."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import agglo as package
+from flow.command_line import agglo, tiny
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny finished run."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    done = agglo(*tiny(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_run_ends_in_a_table_a_model_and_a_report(run_folder: Path) -> None:
+    table = json.loads((run_folder / "evaluate" / "table.json").read_text())
+    assert list(table["structures"]) == [
+        *("bolus", "pharynx", "trachea", "epiglottis", "mandible"),
+        *("C1", "C2", "C3", "C4", "C5", "C6", "C7"),
+    ]
+    assert table["split"] == "test"
+    assert table["teachers"] == ["lab-sam", "lab-dino", "lab-clip"]
+    assert {"dice", "nsd_2mm", "hd95_px", "hd95_penalised_px", "moving_dice", "static_dice"} <= table[
+        "mean"
+    ].keys()
+    page = (run_folder / "report.html").read_text()
+    assert "PHANTOM" in page
+    assert "not a medical device" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert (
+        len((run_folder / "evaluate" / "cases.csv").read_text().splitlines()) == 1 + table["num_frames"] * 12
+    )
+
+
+def test_the_supervised_arm_got_the_wall_time_of_the_distilled_one(run_folder: Path) -> None:
+    budget = json.loads((run_folder / "supervised" / "budget.json").read_text())
+    spent = [
+        json.loads((run_folder / name / "stage.json").read_text())["facts"]["wall_s"]
+        for name in ("features", "distill", "align")
+    ]
+    assert budget["budget_s"] == pytest.approx(sum(spent))
+    facts = json.loads((run_folder / "supervised" / "stage.json").read_text())["facts"]
+    assert facts["steps"] == budget["steps"] == int(budget["budget_s"] / budget["step_s"])
+
+
+def test_a_second_run_does_nothing_and_says_so(run_folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
+    again = agglo(*tiny(run_folder))
+    assert again.returncode == 0
+    assert "everything is done already, up to report; nothing to do" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()} == before
+
+
+def test_other_settings_are_refused_and_nothing_is_touched(run_folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()}
+    refused = agglo(*tiny(run_folder, "distill.loss=mse"))
+    assert refused.returncode == 2
+    assert "stage distill" in refused.stderr
+    assert "distill.loss: am-radio -> mse" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_model_folder_predicts_from_python_and_from_the_command_line(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    image = np.linspace(0, 255, 90 * 140).reshape(90, 140).astype(np.uint8)
+    masks = package.load(run_folder / "model").predict(image)
+    assert list(masks)[:2] == ["bolus", "pharynx"]
+    assert {mask.shape for mask in masks.values()} == {(90, 140)}
+    assert {mask.dtype for mask in masks.values()} == {np.dtype(bool)}
+    (tmp_path / "in").mkdir()
+    Image.fromarray(image).save(tmp_path / "in" / "frame.png")
+    done = agglo("predict", run_folder / "model", tmp_path / "in", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    for name, mask in masks.items():
+        written = np.asarray(Image.open(tmp_path / "out" / "masks" / name / "frame.png"))
+        assert ((written > 0) == mask).all()
+    assert (tmp_path / "out" / "overlay" / "frame.png").is_file()
+
+
+def test_one_bad_image_does_not_cost_the_others(run_folder: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "b.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "b.png").read_bytes()[:40])
+    done = agglo(
+        "predict", run_folder / "model", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out"
+    )
+    assert done.returncode == 2
+    assert "1 of 2 images were not segmented" in done.stderr
+    assert "a.png" in done.stderr
+    assert (tmp_path / "out" / "overlay" / "b.png").is_file()
+
+
+@pytest.mark.parametrize("spoil", ["weights", "format"])
+def test_a_spoilt_model_folder_is_refused(run_folder: Path, tmp_path: Path, spoil: str) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(run_folder / "model", model)
+    if spoil == "weights":
+        content = bytearray((model / "model.safetensors").read_bytes())
+        content[-1] ^= 1
+        (model / "model.safetensors").write_bytes(bytes(content))
+    else:
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**config, "format_version": 99}))
+    done = agglo("predict", model, run_folder / "dataset" / "images", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert ("was altered or cut off" if spoil == "weights" else "has format_version 99") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+BAD_INPUT = {  # name: (words, what the message says)
+    "no recipe": (["run", "nowhere.yaml"], "nowhere.yaml must be a recipe"),
+    "no dataset": (["data", "check", "nowhere"], "nowhere must be a dataset folder"),
+    "no model": (["predict", "nowhere", "nowhere.png", "-o", "out"], "nowhere must be a model folder"),
+    "no store": (["store", "info", "nowhere"], "nowhere must be a feature store"),
+    "no benchmark": (["bench", "nothing"], "a benchmark must be one of"),
+    "no preset": (["phantom", "out", "--preset", "easy"], "preset"),
+}
+
+
+@pytest.mark.parametrize(("words", "text"), BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_gives_one_message_and_exit_code_2(words: list[str], text: str, tmp_path: Path) -> None:
+    words = [
+        str(tmp_path / word) if word in {"nowhere", "nowhere.yaml", "nowhere.png", "out"} else word
+        for word in words
+    ]
+    done = agglo(*words)
+    assert done.returncode == 2
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr

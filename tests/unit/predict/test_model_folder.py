@@ -1,0 +1,95 @@
+"""Model folders: what is saved is what is loaded; what is not whole is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agglo.core.errors import ModelFolderError
+from agglo.decoders import StructureDecoder
+from agglo.predict import ModelConfig, Predictor, load, save_model
+from agglo.students import build_student
+
+NAMES = ("bolus", "C4")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, Predictor]:
+    torch.manual_seed(3)
+    student = build_student("repvit", embed_dim=32).eval()
+    options = {
+        "num_structures": 2,
+        "embed_dim": 32,
+        "grid_stride": 16,
+        "high_res_dims": (student.stride8_dim, student.stride4_dim),
+    }
+    decoder = StructureDecoder(**options).eval()
+    entry = student.entry
+    config = ModelConfig(
+        name="test",
+        student={"name": "repvit", "neck": "fusing", "embed_dim": 32},
+        decoder=options,
+        structures=NAMES,
+        input_px=64,
+        mean=tuple(entry.mean),
+        std=tuple(entry.std),
+        threshold=0.05,
+        teachers=({"name": "lab-sam", "licence": "Apache-2.0", "labels_seen": "none of VFSS"},),
+    )
+    return save_model(tmp_path / "model", student, decoder, config), Predictor(student, decoder, config)
+
+
+def test_a_loaded_model_answers_as_the_saved_one(saved: tuple[Path, Predictor]) -> None:
+    folder, original = saved
+    image = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (50, 80), dtype=np.uint8)
+    loaded = load(folder)
+    assert loaded.config == original.config
+    np.testing.assert_array_equal(loaded.logits(image)[0], original.logits(image)[0])
+    masks = loaded.predict(image)
+    assert tuple(masks) == NAMES
+    assert all(
+        (mask == expected).all() for mask, expected in zip(masks.values(), original.masks(image), strict=True)
+    )
+
+
+def test_the_card_names_teachers_and_limits(saved: tuple[Path, Predictor]) -> None:
+    card = (saved[0] / "README.md").read_text()
+    assert "lab-sam: licence Apache-2.0; labels it has seen: none of VFSS" in card
+    assert "Research use only, not a medical device" in card
+
+
+def spoil_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    content = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+SPOILT = {
+    "no config": (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
+    "torn config": (lambda folder: (folder / "config.json").write_text("{"), "must be JSON"),
+    "newer format": (lambda folder: spoil_config(folder, format_version=2), "has format_version 2"),
+    "unknown key": (lambda folder: spoil_config(folder, colour="red"), r"unknown \['colour'\]"),
+    "lacking key": (lambda folder: spoil_config(folder, structures=None), r"lacks \['structures'\]"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "is absent"),
+    "torn weights": (
+        lambda folder: (folder / "model.safetensors").write_bytes(
+            (folder / "model.safetensors").read_bytes()[:-9]
+        ),
+        "was altered or cut off",
+    ),
+    "other parts": (
+        lambda folder: spoil_config(folder, student={"name": "repvit", "neck": "fusing", "embed_dim": 16}),
+        "does not fit",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "text"), SPOILT.values(), ids=SPOILT)
+def test_a_folder_that_is_not_whole_is_refused(
+    saved: tuple[Path, Predictor], spoil: object, text: str
+) -> None:
+    spoil(saved[0])  # type: ignore[operator]
+    with pytest.raises(ModelFolderError, match=text):
+        load(saved[0])
