@@ -105,7 +105,7 @@ def rounded(patch: Patch, edge_px: float) -> Float[np.ndarray, "rows cols"]:
         return patch.cover
     depth = blurred(patch.cover, edge_px)
     depth = depth / max(float(depth.max()), 1e-6)
-    return patch.cover * np.sqrt(np.clip(2 * depth - 1, 0.12, 1.0))
+    return patch.cover * np.sqrt(np.clip(2 * depth - 1, 0.08, 1.0))
 
 
 def add(

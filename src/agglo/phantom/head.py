@@ -87,7 +87,8 @@ def jaw_side(person: Person, frame: HeadFrame, side: int) -> Points:
 
     local = points_of(
         ramus(58.0, 0.0), ramus(62.0, 4.0), ramus(59.0, 9.0), ramus(48.0, 15.0), ramus(58.0, 25.0),
-        ramus(54.0, 30.0), ramus(38.0, 31.0), ramus(27.0, 33.0), at(36.0, 21.5), at(length - 18, 27.5), at(length - 9, 30.0), at(length - 5, 28.5),
+        ramus(54.0, 30.0), ramus(38.0, 31.0), ramus(27.0, 33.0), at(36.0, 21.5), at(length - 18, 27.5),
+        at(length - 9, 30.0), at(length - 5, 28.5),
         at(length - 5.5, 16.0), at(length + 1.5, 8.0), at(length + 1, 0.5), at(length - 8, -1.0), at(length * 0.55, 0.0),
         at(length * 0.28, 2.2), at(8.0, 0.6), at(-1.0, 4.5), ramus(22.0, -1.5), ramus(42.0, 1.5),
     )  # fmt: skip
@@ -177,7 +178,7 @@ def skin_outline(person: Person, frame: HeadFrame, neck: NeckFrame) -> Points:
         (mx + 11, my - 19), (mx + 14, my - 8), (mx + 10, my + 5), (mx - 4, my + 10), (mx - 22, my + 6),
     )  # fmt: skip
     depth = person.neck_depth * person.size
-    front = points_of((58, 14), (50, 24), (47, 36), (44, 52), (42, 70), (46, 88), (60, 110), (80, 200)) * (
+    front = points_of((60, 14), (55, 24), (54, 36), (53, 52), (54, 70), (58, 88), (68, 110), (88, 200)) * (
         depth,
         person.size,
     )

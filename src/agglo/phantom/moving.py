@@ -11,7 +11,7 @@ from agglo.phantom.canvas import Patch, as_mask, fill, rounded
 from agglo.phantom.curves import Points
 from agglo.phantom.throat import Throat
 
-AIR_CM: Mapping[str, float] = {"pharynx": 3.2, "vestibule": 2.4, "trachea": 1.8, "nasopharynx": 2.6}
+AIR_CM: Mapping[str, float] = {"pharynx": 3.6, "vestibule": 3.2, "trachea": 2.1, "nasopharynx": 2.8}
 """Widths of air spaces along the beam."""
 
 BESIDE_LEAF_CM = 0.8
@@ -43,7 +43,7 @@ def _cavities(
     air = np.zeros((side_px, side_px), np.float32)
     for name, patch in patches.items():
         window = air[patch.window]
-        np.maximum(window, np.float32(AIR_CM[name]) * rounded(patch, 4.5 / spacing_mm), out=window)
+        np.maximum(window, np.float32(AIR_CM[name]) * rounded(patch, 6.0 / spacing_mm), out=window)
     return patches, air
 
 

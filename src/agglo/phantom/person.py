@@ -84,7 +84,7 @@ def sample_person(seed: int, patient: int, preset: Preset) -> Person:
         lordosis_deg=_clipped_normal(random, 9.0, 11.0, (-14.0, 34.0)),
         lean_deg=_clipped_normal(random, 12.0, 5.0, (2.0, 22.0)),
         neck_cm=_clipped_normal(random, 10.6 if is_female else 11.8, 0.6, (9.6, 13.2)),
-        jaw_cm=_clipped_normal(random, 11.2, 0.6, (10.0, 12.6)),
+        jaw_cm=_clipped_normal(random, 10.4, 0.5, (9.5, 11.6)),
         skull_cm=_clipped_normal(random, 14.3, 0.5, (13.4, 15.5)),
         neck_depth=_clipped_normal(random, 1.0, 0.07, (0.86, 1.15)),
         lumen=_clipped_normal(random, 1.0, 0.15, (0.72, 1.35)),

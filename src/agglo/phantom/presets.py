@@ -18,6 +18,7 @@ class Preset:
     """Ranges of one difficulty.
 
     Attributes:
+        version: counts changes to how things are drawn, which no range shows.
         field_mm: side of the square image in the midsagittal plane.
         opening_margin_mm: collimator edge beyond the region of interest, on each of four sides.
         tilt_deg: rotation of the whole patient in the image.
@@ -33,6 +34,7 @@ class Preset:
     """
 
     name: str
+    version: int = 1
     field_mm: Range = (205.0, 285.0)
     opening_margin_mm: Range = (-4.0, 34.0)
     tilt_deg: Range = (-12.0, 12.0)
@@ -44,10 +46,10 @@ class Preset:
     volumes_ml: tuple[float, ...] = (3.0, 5.0, 5.0, 10.0, 10.0, 15.0, 20.0)
     barium_percent: tuple[float, ...] = (20.0, 40.0)
     kvp: Range = (60.0, 75.0)
-    gamma: Range = (0.85, 1.1)
-    brightness: Range = (0.85, 1.15)
+    gamma: Range = (0.9, 1.15)
+    brightness: Range = (0.95, 1.2)
     noise_grey: Range = (1.4, 2.4)
-    scatter: Range = (0.25, 0.55)
+    scatter: Range = (0.15, 0.4)
     pulses_per_s: tuple[float, ...] = (30.0, 30.0, 15.0)
     residue_probability: float = 0.6
     edentulous_probability: float = 0.15

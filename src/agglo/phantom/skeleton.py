@@ -24,6 +24,9 @@ SOFT, SPONGIOSA, CORTICAL, ENAMEL, METAL = (
 )
 COARSE = 4
 
+UNSHARP_MM = 1.4
+"""Width over which a bone's edge fades: its rim is never seen quite edge on."""
+
 
 @dataclass(frozen=True)
 class Organ:
@@ -57,12 +60,13 @@ class Layers:
         """Add a bone: rounded spongiosa, an even cortex, and more of it towards the edge (all cm along the beam)."""
         projection = self.projection
         outlines = [projection.to_px(outline) for outline in outlines_mm]
-        patch = fill(outlines, projection.side_px)
         edge_px = 2.2 / projection.spacing_mm
+        patch = fill(outlines, projection.side_px, margin_px=round(edge_px) + 1)
+        hazy = blurred(patch.cover, UNSHARP_MM / projection.spacing_mm)
         inner = blurred(patch.cover, edge_px)
-        edge = patch.cover * np.clip(2 - 2 * inner, 0, 1) ** 2
-        inside = spongiosa * rounded(patch, 2 * edge_px)
-        dense = cortical * patch.cover + rim * edge
+        edge = hazy * np.clip(2 - 2 * inner, 0, 1) ** 2
+        inside = spongiosa * hazy * rounded(patch, 2 * edge_px)
+        dense = cortical * hazy + rim * edge
         window = patch.window
         self.path[SPONGIOSA][window] += inside
         self.path[CORTICAL][window] += dense
@@ -104,13 +108,13 @@ def soft_tissue(
     width = person.neck_cm + (person.skull_cm - person.neck_cm) * blurred(above, 14 / coarse_mm)
     width = width + (person.jaw_cm - person.neck_cm + 0.6) * blurred(cheeks, 12 / coarse_mm)
     skin = cover(skull.skin_outline(person, body.head, body.neck))
-    near = np.clip(depth_mm(skin) / (44 * person.size), 0, 1)
+    near = np.clip(blurred(depth_mm(skin), 7 / coarse_mm) / (44 * person.size), 0, 1)
     flesh = width * np.sqrt(1 - (1 - near) ** 2)
     under = depth_mm(cover(skull.shoulder_outline(body.neck, body.shoulder_mm, person.size)))
     shoulder = blurred(4.0 * (under > 0) + 26.0 * np.clip(under / 36, 0, 1) ** 0.8, 5 / coarse_mm)
     thickness = np.maximum(flesh, 0.4 * shoulder) + shoulder
     mottle = random.standard_normal((cells, cells), dtype=np.float32)
-    mottled = 1 + blurred(mottle, 5 / coarse_mm) * 0.02 + blurred(mottle, 14 / coarse_mm) * 0.10
+    mottled = 1 + blurred(mottle, 5 / coarse_mm) * 0.05 + blurred(mottle, 14 / coarse_mm) * 0.20
     return enlarged(blurred(thickness, 3 / coarse_mm) * mottled, projection.side_px, COARSE)
 
 
@@ -125,7 +129,7 @@ def draw_spine(layers: Layers, body: Body) -> dict[str, Organ]:
         layers.bone([spine.pillar_outline(vertebra)], 1.6, 0.12, 0.25)
         layers.bone([spine.spinous_outline(vertebra)], 0.7, 0.12, 0.3)
         outline = spine.axis_outline(vertebra) if vertebra.name == "C2" else spine.body_outline(vertebra)
-        organs[vertebra.name] = layers.bone([outline], 2.3, 0.12, 0.75)
+        organs[vertebra.name] = layers.bone([outline], 2.8, 0.24, 0.75)
     del organs["T1"]
     return organs
 
@@ -194,5 +198,7 @@ def draw_static(
     if lead:
         draw_lead(layers, body)
     grain = blurred(random.standard_normal(path.shape[1:], dtype=np.float32), 2.4 / projection.spacing_mm)
-    path[SPONGIOSA] *= 1 + np.clip(grain * 0.3, -0.3, 0.3)
+    grain *= np.float32(1 / max(float(grain.std()), 1e-6))
+    path[SPONGIOSA] *= 1 + np.clip(grain * 0.10, -0.3, 0.3)
+    path[SOFT] *= 1 + np.clip(grain * 0.006, -0.02, 0.02)
     return layers, organs

@@ -91,8 +91,8 @@ def sample_swallow(seed: int, patient: int, swallow: int, size: float, preset: P
     has_residue = random.random() < preset.residue_probability
     burden = float(random.exponential(1.0)) if has_residue else 0.0
     return Swallow(
-        begin_s=-uniform(random, (1.1, 1.6)),
-        end_s=release_s + uniform(random, (1.0, 1.4)),
+        begin_s=-uniform(random, (0.8, 1.2)),
+        end_s=release_s + uniform(random, (0.75, 1.1)),
         transit_s=-uniform(random, (0.35, 0.65)),
         peak_s=peak_s,
         release_s=release_s,

@@ -27,8 +27,6 @@ from agglo.phantom.swallow import Motion
 LEAF_POINTS = 15
 SPHINCTER_LEVEL = 38.0
 PALATE_LEVEL = -38.0
-LUMEN_WIDTH_CM = 3.2
-AIRWAY_WIDTH_CM = 2.4
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ def _hyoid(person: Person, motion: Motion) -> tuple[Points, Points, Points]:
     centre = points_of((46.0, -2.0)) * size + shift
     body = ellipse(centre[0], (5.8 * size, 2.7 * size), degrees=-60.0)
     horn = smooth_line(points_of((44.0, -1.0), (35.0, -4.5), (22.0, -9.0)) * size + shift, count=10)
-    return centre, body, band(horn, np.linspace(1.5, 1.0, 10) * size, np.linspace(-1.5, -1.0, 10) * size)
+    return centre, body, band(horn, np.linspace(2.1, 0.9, 10) * size, np.linspace(-2.1, -0.9, 10) * size)
 
 
 def _nasopharynx(person: Person, motion: Motion, neck: NeckFrame, palate_end: Points) -> Points:
@@ -234,9 +232,9 @@ def throat_at(
     centre, body, horn = _hyoid(person, motion)
     halves = _leaf_halves(person)
     return Throat(
-        pharynx=neck.place(_pharynx(person, motion, leaf, valley, top, sphincter)),
+        pharynx=neck.place(rounded_outline(_pharynx(person, motion, leaf, valley, top, sphincter))),
         zone=neck.place(zone),
-        vestibule=neck.place(_vestibule(person, motion, leaf, folds)),
+        vestibule=neck.place(rounded_outline(_vestibule(person, motion, leaf, folds))),
         trachea=neck.place(_trachea(person, motion, trachea_end)),
         nasopharynx=_nasopharynx(person, motion, neck, palate_end),
         epiglottis=neck.place(rounded_outline(band(leaf, halves, -halves), rounds=1)),

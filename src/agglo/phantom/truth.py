@@ -47,11 +47,11 @@ def states_of(
 ) -> tuple[str, ...]:
     """Return one label state a structure.
 
-    Absent without any pixel; the epiglottis is not assessable when it is more than horizontal and less than a quarter visible.
+    Absent without any pixel; the epiglottis is not assessable when it is more than horizontal and less than two fifths visible.
     """
     states = [PRESENT if mask.any() else ABSENT for mask in masks]
     at = STRUCTURES.index("epiglottis")
-    if states[at] == PRESENT and leaf > 0.5 and visible[at] < 0.25:
+    if states[at] == PRESENT and leaf > 0.5 and visible[at] < 0.4:
         states[at] = NOT_ASSESSABLE
     return tuple(states)
 

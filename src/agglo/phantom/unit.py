@@ -50,7 +50,7 @@ def sample_unit(seed: int, patient: int, swallow: int, person: Person, preset: P
     dark = Beam(kvp=uniform(visit, preset.kvp), scatter=uniform(visit, preset.scatter))
     airway = signal_behind({"soft": person.neck_cm - 3.4}, dark)
     gamma = uniform(visit, preset.gamma)
-    level = min(184.0 * uniform(visit, preset.brightness), 215.0) / dark.white
+    level = min(184.0 * uniform(visit, preset.brightness), 220.0) / dark.white
     is_wide = bool(visit.random() < 0.3)
     low, high = preset.opening_margin_mm
     margins = tuple(float(visit.uniform(low, high)) + (80.0 if is_wide else 0.0) for _ in range(4))

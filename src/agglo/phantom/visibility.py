@@ -57,22 +57,21 @@ def _share_changed(
     return float(np.mean((change >= VISIBLE_GREY) & (scene.field[rows, cols] > 0.5)))
 
 
-def _leaf_share(scene: Scene, light: Light, mask: Bool[np.ndarray, "size size"]) -> float:
-    """Return the share of the leaf's surroundings (2 mm) that differ from its mean grey level, doubled: one side is enough."""
+def _leaf_share(scene: Scene, light: Light, mask: Bool[np.ndarray, "size size"], moving: Moving) -> float:
+    """Return how much of the leaf's border (2 mm wide) is air or contrast that stands out, doubled: one side is enough."""
     rows, cols = np.nonzero(mask)
     if rows.size == 0:
         return 0.0
     reach = max(round(2.0 / scene.projection.spacing_mm), 1)
     window = (
-        slice(max(rows.min() - reach, 0), rows.max() + reach + 1),
-        slice(max(cols.min() - reach, 0), cols.max() + reach + 1),
+        slice(max(int(rows.min()) - reach, 0), int(rows.max()) + reach + 1),
+        slice(max(int(cols.min()) - reach, 0), int(cols.max()) + reach + 1),
     )
-    inside = mask[window]
-    near = (blurred(inside.astype(np.float32), 2.0 * reach + 1, passes=1) > 1e-4) & ~inside
-    shown = np.minimum(light.grey[window], scene.unit.beam.white)
-    differs = np.abs(shown - shown[inside].mean()) >= 2 * VISIBLE_GREY
-    seen = differs & (scene.field[window] > 0.5)
-    return min(1.0, 2.0 * float(seen[near].mean())) if near.any() else 0.0
+    border = (blurred(mask[window].astype(np.float32), 2.0 * reach + 1, passes=1) > 1e-4) & ~mask[window]
+    integral = SOFT_PER_CM * np.maximum(moving.air_cm[window], 3 * moving.contrast_cm[window])
+    change = change_when_removed(light.signal[window], light.primary[window], -integral, scene.unit.beam)
+    seen = (change >= 2 * VISIBLE_GREY) & (scene.field[window] > 0.5)
+    return min(1.0, 2.0 * float(seen[border].mean())) if border.any() else 0.0
 
 
 def visible_fractions(
@@ -97,7 +96,7 @@ def visible_fractions(
     fractions = np.zeros(len(STRUCTURES))
     for index, name in enumerate(STRUCTURES):
         if name == "epiglottis":
-            fractions[index] = _leaf_share(scene, light, masks[index])
+            fractions[index] = _leaf_share(scene, light, masks[index], moving)
         elif name in moving.masks:
             integral = contrast if name == "bolus" else np.where(contrast > 0.05, contrast, air)
             fractions[index] = _share_changed(scene, light, masks[index], integral)

@@ -65,8 +65,8 @@ class Beam:
     scatter: float = 0.4
     scatter_sigma_mm: float = 25.0
     blur: float = 0.16
-    glare: float = 0.02
-    leak: float = 0.002
+    glare: float = 0.05
+    leak: float = 0.004
     noise_grey: float = 2.0
 
 

@@ -8,7 +8,7 @@ from agglo.phantom.frame import render_frame
 from agglo.phantom.scene import scene_of
 from agglo.phantom.swallow import motion_at, phase_at
 
-SWALLOWS = [sample_study(11, patient) for patient in range(40)]
+SWALLOWS = [sample_study(11, patient) for patient in range(30)]
 
 
 def onset(times, values, threshold):
@@ -38,18 +38,18 @@ def test_events_come_in_order(study):
 
 def test_a_third_or_so_invert_incompletely_and_ranges_are_kept():
     swallows = [study.swallow for study in SWALLOWS]
-    assert 0 < sum(swallow.inversion < 1 for swallow in swallows) < 20
+    assert 0 < sum(swallow.inversion < 1 for swallow in swallows) < 15
     assert all(0.2 <= swallow.peak_s <= 0.45 for swallow in swallows)
     assert all(0.35 <= swallow.tail_gone_s - swallow.opening_s <= 0.6 for swallow in swallows)
 
 
-@pytest.mark.parametrize("patient", range(6))
+@pytest.mark.parametrize("patient", range(5))
 def test_the_bolus_keeps_to_its_way(patient):
     study = sample_study(12, patient)
     swallow = study.swallow
-    scene = scene_of(study.person, swallow, study.unit, (12, patient, 0), 192)
+    scene = scene_of(study.person, swallow, study.unit, (12, patient, 0), 128)
     bolus, pharynx, trachea, epiglottis = range(4)
-    for time_s in np.linspace(-0.3, swallow.settled_s, 14):
+    for time_s in np.linspace(-0.3, swallow.settled_s, 9):
         frame = render_frame(scene, float(time_s))
         masks, truth = frame.masks, frame.truth
         barred = masks[epiglottis] | masks[trachea] | frame.extras["vestibule"]
@@ -66,7 +66,7 @@ def test_the_bolus_keeps_to_its_way(patient):
 
 def test_bones_do_not_slide_in_a_swallow():
     study = sample_study(12, 1)
-    scene = scene_of(study.person, study.swallow, study.unit, (12, 1, 0), 192)
+    scene = scene_of(study.person, study.swallow, study.unit, (12, 1, 0), 96)
     spine = slice(STRUCTURES.index("C1"), None)
     early, late = (render_frame(scene, time_s).masks[spine] for time_s in (0.0, 0.02))
     assert (early == late).all()
@@ -74,7 +74,7 @@ def test_bones_do_not_slide_in_a_swallow():
 
 def test_contrast_in_the_throat_is_pharynx_too():
     study = next(s for s in SWALLOWS if s.swallow.volume_ml >= 10)
-    scene = scene_of(study.person, study.swallow, study.unit, (11, study.patient, 0), 256)
+    scene = scene_of(study.person, study.swallow, study.unit, (11, study.patient, 0), 160)
     frame = render_frame(scene, study.swallow.opening_s)
     shared = (frame.masks[0] & frame.masks[1]).sum()
     assert shared > 0.3 * frame.masks[0].sum()
