@@ -1,7 +1,7 @@
 """Averages that respect who the frames belong to: frame -> swallow -> patient -> structure.
 
-A patient with a long swallow weighs no more than one with a short one. Here are also the questions that are asked of whole case
-lists: which frames were best and worst, and a patient-by-structure matrix for intervals and paired comparisons.
+A patient with a long swallow weighs no more than one with a short one. Here is also the patient-by-structure matrix that intervals
+and paired comparisons are made from.
 """
 
 from collections import defaultdict
@@ -62,19 +62,3 @@ def patient_matrix(
         for row, patient in enumerate(patients):
             matrix[row, column] = means.get(patient, np.nan)
     return matrix
-
-
-def extreme_frames(cases: Iterable[Case], *, count: int = 1) -> list[tuple[str, str]]:
-    """Return `(rank, frame)` of the `count` best, median and worst frames by mean Dice over the frame's scored structures.
-
-    Ranks are `best`, `median` and `worst`, in this order, the most extreme of each first; ties go by the frame's id. Give it
-    headline cases. With few frames one may appear under several ranks; empty when none is scored.
-    """
-    by_frame: dict[str, list[float]] = defaultdict(list)
-    for case in cases:
-        if case.dice is not None:
-            by_frame[case.frame].append(case.dice)
-    order = sorted(by_frame, key=lambda frame: (float(np.mean(by_frame[frame])), frame))
-    middle = max(0, (len(order) - count + 1) // 2)
-    chosen = {"best": order[::-1][:count], "median": order[middle : middle + count], "worst": order[:count]}
-    return [(rank, frame) for rank, frames in chosen.items() for frame in frames]

@@ -51,10 +51,10 @@ def distill_curves(run: Run) -> Html:
 def align_curves(run: Run) -> Html:
     """Return loss and validation Dice of stage 2, beside the arm on masks alone; a sentence where the run has none.
 
-    Validation Dice is drawn over the wall time that an arm has used in all, so distilling counts for the aligned one.
+    Validation Dice is drawn over the wall time that an arm has used in all, so extracting and distilling count for the aligned one.
     """
     arms = {
-        ALIGNED: (run.logs["align"], wall_of(run.logs["distill"])),
+        ALIGNED: (run.logs["align"], run.wall_s("features", "distill")),
         SUPERVISED: (run.logs["supervised"], 0.0),
     }
     arms = {name: (entries, spent) for name, (entries, spent) in arms.items() if entries}
@@ -83,11 +83,6 @@ def align_curves(run: Run) -> Html:
         panels.append(panel("Validation Dice", drawn))
     marks = legend({name: (ARM_COLOURS[name], False) for name in arms})
     return join((marks, element("div", *panels, class_="panels two")))
-
-
-def wall_of(entries: Sequence[Entry]) -> float:
-    """Return the seconds a stage had taken at its last logged step; 0 for an empty log."""
-    return max((float(entry["wall_s"]) for entry in entries if "wall_s" in entry), default=0.0)
 
 
 def panel(title: str, drawn: Html) -> Html:

@@ -7,7 +7,6 @@ from agglo.core.errors import RunFolderError
 from agglo.evaluate.compare import compare
 from agglo.evaluate.markdown import format_figure
 from agglo.evaluate.scoring import ScoreRules
-from agglo.report.curves import wall_of
 from agglo.report.html import Content, Html, element, facts, join, table
 from agglo.report.run_folder import STAGES, Run
 
@@ -69,13 +68,7 @@ def summary(run: Run) -> Html:
 def training_section(run: Run) -> Html:
     """Return what was trained on what: a row a stage, then the choices that matter most."""
     rows = [_stage_row(run, name) for name in STAGES if name in run.stages or run.logs[name]]
-    settings = _flat(run.settings)
-    chosen = {name: settings[path] for name, path in CHOICES.items() if settings.get(path) is not None}
-    choices = (
-        facts({name: f"{value}{' px' if name == 'input' else ''}" for name, value in chosen.items()})
-        if chosen
-        else None
-    )
+    choices = facts(_choices(run))
     if not rows:
         return join((element("p", "The run holds no record of its stages.", class_="missing"), choices))
     return join((_stage_table(rows), choices))
@@ -96,7 +89,7 @@ def teacher_section(run: Run) -> Html:
             _shape_of(each),
             str(each.get("labels_seen", "not stated")),
             str(each.get("licence", "not stated")),
-            str(each.get("source", "not stated")),
+            _source_of(each),
         ]
         for each in run.teachers
     ]
@@ -154,12 +147,6 @@ def format_wall(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def wall_s(run: Run, stage: str) -> float:
-    """Return the seconds a stage took, by its own record, else by its log; 0 where neither says."""
-    stated = run.stages.get(stage, {}).get("wall_s")
-    return float(stated) if stated is not None else wall_of(run.logs[stage])
-
-
 def _against_masks_alone(run: Run) -> Html:
     if run.supervised is None:
         return element(
@@ -189,10 +176,10 @@ def _against_masks_alone(run: Run) -> Html:
 
 
 def _wall_words(run: Run) -> str:
-    ours, theirs = wall_s(run, "distill") + wall_s(run, "align"), wall_s(run, "supervised")
+    ours, theirs = run.wall_s("features", "distill", "align"), run.wall_s("supervised")
     if not ours or not theirs:
         return "(wall times not on record)"
-    stated = f"{format_wall(theirs)}, against {format_wall(ours)} for distilling and aligning"
+    stated = f"{format_wall(theirs)}, against {format_wall(ours)} for extracting, distilling and aligning"
     is_equal = abs(ours - theirs) <= WALL_TOLERANCE * max(ours, theirs)
     return (
         f"for the same wall time ({stated})"
@@ -201,10 +188,24 @@ def _wall_words(run: Run) -> str:
     )
 
 
+def _choices(run: Run) -> dict[str, Content]:
+    settings = _flat(run.settings)
+    chosen: dict[str, Content] = {
+        name: f"{settings[path]}{' px' if name == 'input' else ''}"
+        for name, path in CHOICES.items()
+        if settings.get(path) is not None
+    }
+    for stage, part in (("distill", "student"), ("align", "decoder")):
+        count = run.stages.get(stage, {}).get(f"{part}_parameters")
+        if count is not None:
+            chosen[f"{part}'s parameters"] = f"{count / 1e6:.2f} M"
+    return chosen
+
+
 def _stage_row(run: Run, name: str) -> list[Content]:
     stage = run.stages.get(name, {})
     last = max((entry.get("step", 0) for entry in run.logs[name]), default=None)
-    seconds = wall_s(run, name)
+    seconds = run.wall_s(name)
     return [
         STAGE_NAMES[name],
         _or_dash(stage.get("frames")),
@@ -221,6 +222,12 @@ def _shape_of(teacher: Mapping[str, Any]) -> str:
     cells = teacher["input_px"] // teacher["stride_px"]
     size = f", {teacher['num_parameters'] / 1e6:.1f} M parameters" if teacher.get("num_parameters") else ""
     return f"{teacher['dim']} × {cells} × {cells} at {teacher['input_px']} px{size}"
+
+
+def _source_of(teacher: Mapping[str, Any]) -> Html:
+    digest = teacher.get("weights_sha256")
+    short = element("small", f" sha256 {digest[:12]}…") if digest else None
+    return join((str(teacher.get("source", "not stated")), short))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

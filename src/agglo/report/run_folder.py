@@ -36,7 +36,7 @@ class Run:
         scores: of the distilled and aligned student.
         supervised: of the same student trained on masks alone; None where there is no such arm.
         teachers: facts of each teacher, as the catalogue has them; only names where no more is known.
-        stages: what each stage says of itself; a stage without a file is missing.
+        stages: the facts that each stage found; a stage without a file is missing.
         logs: entries of each stage's log, oldest first.
         recipe: its text; None where there is none.
         settings: the recipe's values; empty where there is none or it is no mapping.
@@ -62,6 +62,12 @@ class Run:
         """Whether the scored frames are synthetic."""
         return bool(self.scores.table.get("is_phantom", False))
 
+    def wall_s(self, *stages: str) -> float:
+        """Return the seconds that `stages` took in all, by their own record, else by their logs; 0 where neither says."""
+        return sum(
+            float(self.stages.get(name, {}).get("wall_s", _last_wall_s(self.logs[name]))) for name in stages
+        )
+
 
 def read_run(folder: Path) -> Run:
     """Read a run folder.
@@ -83,7 +89,7 @@ def read_run(folder: Path) -> Run:
         scores=scores,
         supervised=_read_scores(evaluate / "supervised"),
         teachers=_read_teachers(evaluate / "teachers.json", scores.table),
-        stages={name: found for name, found in stages.items() if found is not None},
+        stages={name: found.get("facts", {}) for name, found in stages.items() if found is not None},
         logs={name: tuple(read_log(folder / name / "log.jsonl")) for name in STAGES},
         recipe=text,
         settings=_settings_of(text),
@@ -91,6 +97,10 @@ def read_run(folder: Path) -> Run:
         pictures=read_pictures(evaluate / "pictures.npz"),
         features=read_features(evaluate / "features.npz"),
     )
+
+
+def _last_wall_s(entries: tuple[Entry, ...]) -> float:
+    return max((float(entry["wall_s"]) for entry in entries if "wall_s" in entry), default=0.0)
 
 
 def _read_scores(folder: Path) -> Scores | None:

@@ -19,22 +19,31 @@ PLAIN_COLUMNS = {  # key of a structure's row: (heading, decimals)
     "hd95_penalised_px": ("HD95 px, penalised", 1),
     "miss_rate": ("miss rate", 3),
     "specificity": ("specificity", 3),
+    "ceiling": ("ceiling Dice", 3),
     "num_frames": ("frames", 0),
 }
+CEILING = (
+    " Ceiling Dice is what the training masks themselves keep when they are taken down to the decoder's grid and back: "
+    "no prediction on that grid can be expected to do better."
+)
 
 
 def score_section(run: Run) -> Html:
     """Return the table of scores, a row a structure and the means below."""
-    scores = run.scores.table
-    rows = [_row(name, row, _baseline_row(run, name)) for name, row in scores["structures"].items()]
-    if not rows:
+    scores, ceilings = run.scores.table, _ceilings(run)
+    if not scores["structures"]:
         return element("p", "The dataset has no labelled structure, so nothing was scored.", class_="missing")
-    rows.append(_row("mean", scores["mean"], run.supervised.table["mean"] if run.supervised else None))
-    headings: list[Content] = ["structure", "Dice", "95% interval"]
-    if run.supervised:
-        headings.append("Dice, masks alone")
-    headings += [heading for heading, _ in PLAIN_COLUMNS.values()]
-    return join((table(headings, rows, class_="scores"), element("p", _reading(scores), class_="small")))
+    columns = {key: column for key, column in PLAIN_COLUMNS.items() if key != "ceiling" or ceilings}
+    means = {**scores["mean"], "ceiling": float(np.mean(list(ceilings.values()))) if ceilings else None}
+    rows = [
+        _row(name, {**row, "ceiling": ceilings.get(name)}, _baseline_row(run, name), columns)
+        for name, row in scores["structures"].items()
+    ]
+    rows.append(_row("mean", means, run.supervised.table["mean"] if run.supervised else None, columns))
+    other = ["Dice, masks alone"] if run.supervised else []
+    headings = ["structure", "Dice", "95% interval", *other, *(heading for heading, _ in columns.values())]
+    reading = _reading(scores) + (CEILING if ceilings else "")
+    return join((table(headings, rows, class_="scores"), element("p", reading, class_="small")))
 
 
 def key_figures(run: Run) -> Html | None:
@@ -102,7 +111,12 @@ def dice_bar(value: float | None, interval: list[float] | None, colour: str) -> 
     return element("span", element("b", f"{value:.3f}"), bar, class_="figure")
 
 
-def _row(name: str, row: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> list[Content]:
+def _row(
+    name: str,
+    row: Mapping[str, Any],
+    baseline: Mapping[str, Any] | None,
+    columns: Mapping[str, tuple[str, int]],
+) -> list[Content]:
     cells: list[Content] = [
         name,
         dice_bar(row["dice"], row.get("dice_ci95"), ARM_COLOURS[ALIGNED]),
@@ -112,8 +126,13 @@ def _row(name: str, row: Mapping[str, Any], baseline: Mapping[str, Any] | None) 
         cells.append(dice_bar(baseline["dice"], None, ARM_COLOURS[SUPERVISED]))
     return cells + [
         "" if name == "mean" and key not in row else format_figure(row.get(key), decimals)
-        for key, (_, decimals) in PLAIN_COLUMNS.items()
+        for key, (_, decimals) in columns.items()
     ]
+
+
+def _ceilings(run: Run) -> dict[str, float]:
+    found = run.stages.get("align", {}).get("ceiling_dice", {})
+    return {name: found[name] for name in run.scores.table["structures"] if found.get(name) is not None}
 
 
 def _baseline_row(run: Run, name: str) -> Mapping[str, Any] | None:

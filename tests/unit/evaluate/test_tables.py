@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agglo.core.errors import RunFolderError
-from agglo.evaluate.aggregate import extreme_frames, patient_means, structure_mean
+from agglo.evaluate.aggregate import patient_means, structure_mean
 from agglo.evaluate.cases import Case, read_cases, write_cases
 from agglo.evaluate.compare import compare
 from agglo.evaluate.markdown import table_markdown
@@ -229,15 +229,6 @@ def test_a_damaged_file_of_cases_names_every_bad_cell(tmp_path):
         read_cases(path)
     with pytest.raises(RunFolderError, match=r"must hold none.csv"):
         read_cases(tmp_path / "none.csv")
-
-
-def test_best_median_and_worst_frame():
-    cases = [scored(name, frame=f"f{i}", dice=i / 10) for i in range(5) for name in ("bolus", "C3")]
-    assert extreme_frames(cases) == [("best", "f4"), ("median", "f2"), ("worst", "f0")]
-    two = extreme_frames(cases, count=2)
-    assert [frame for _, frame in two] == ["f4", "f3", "f2", "f3", "f0", "f1"]
-    assert extreme_frames(cases[:1]) == [("best", "f0"), ("median", "f0"), ("worst", "f0")]
-    assert extreme_frames([absent()]) == []
 
 
 COMPARE_CASES = {  # name: (ours, theirs, verdict)

@@ -152,9 +152,9 @@ def test_arms_that_were_scored_on_other_frames_are_not_compared(make_run):
 def test_unequal_wall_times_are_called_so(make_run):
     folder = make_run()
     path = folder / "supervised" / "stage.json"
-    path.write_text(json.dumps({"wall_s": 100.0}))
+    path.write_text(json.dumps({"facts": {"wall_s": 100.0}}))
     assert (
-        "for another wall time (100 s, against 7.3 min for distilling and aligning: not an equal match)"
+        "for another wall time (100 s, against 8.9 min for extracting, distilling and aligning: not an equal match)"
         in report_of(folder)
     )
 
