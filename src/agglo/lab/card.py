@@ -1,0 +1,195 @@
+"""The card of a lab teacher: how it was made, what it has seen, what it is worth, and whether it misses its floor.
+
+Written as JSON for programs and as Markdown for people, beside the weights.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from agglo.core.files import sha256_of, write_json, write_text
+from agglo.lab.frames import FrameSet
+from agglo.lab.measure import (
+    effective_rank,
+    feature_maps,
+    pixel_maps,
+    probe_r2,
+    variance_shares,
+    word_r2,
+)
+from agglo.lab.seeds import LAB_SEEDS
+from agglo.phantom import STRUCTURES
+from agglo.teachers.catalogue import CATALOGUE, TeacherEntry
+from agglo.teachers.protocol import Teacher
+from agglo.train import Device, Plan
+
+Figures = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is written down of one training.
+
+    Attributes:
+        name: of the teacher.
+        command: that makes it.
+        seen: the training data in words.
+        plan: steps, batch and rates.
+        wall_s: seconds spent in training steps.
+        device: what it was trained on.
+        own_job: figures of what it was trained for, on unseen data.
+        features: figures of its maps on unseen phantom frames, and of what they are compared with.
+    """
+
+    name: str
+    command: str
+    seen: str
+    plan: Plan
+    wall_s: float
+    device: Device
+    own_job: Figures
+    features: Mapping[str, Figures]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a teacher must reach.
+
+    Attributes:
+        text: the demand in words.
+        is_met: whether a card meets it.
+    """
+
+    text: str
+    is_met: Callable[[Card], bool]
+
+
+def _is_above(figure: str, card: Card) -> bool:
+    """Return whether the trained teacher's figure lies clear (by 0.03) of random weights and of raw pixels."""
+    values = [card.features[who][figure] for who in ("trained", "random weights", "raw pixels")]
+    trained, *others = [-np.inf if value is None else value for value in values]
+    return trained > max(others) + 0.03
+
+
+FLOORS = {
+    "lab-sam": Floor(
+        "box-prompted Dice on unseen scenes of at least 0.90",
+        lambda card: (card.own_job["box_dice"] or 0.0) >= 0.90,
+    ),
+    "lab-dino": Floor(
+        "a linear read-out of the structures clear of random weights and of raw pixels (by 0.03 in R2)",
+        lambda card: _is_above("probe_r2", card),
+    ),
+    "lab-clip": Floor(
+        "a linear read-out of the captions' words clear of random weights and of raw pixels (by 0.03 in R2)",
+        lambda card: _is_above("word_r2", card),
+    ),
+}
+
+
+def measured_features(
+    teacher: Teacher, random: Teacher, entry: TeacherEntry, frames: FrameSet
+) -> dict[str, Figures]:
+    """Return the figures of a teacher's maps, of the same architecture with random weights, and of raw pixels."""
+    maps = {
+        "trained": feature_maps(teacher, entry, frames.images),
+        "random weights": feature_maps(random, entry, frames.images),
+        "raw pixels": pixel_maps(frames.images),
+    }
+    masks = np.stack([frames.masks(index) for index in range(len(frames))])
+    is_fitted = frames.patients % 2 == 0
+    figures: dict[str, Figures] = {}
+    for who, values in maps.items():
+        by_structure = probe_r2(values, masks, is_fitted)
+        figures[who] = {
+            "dim": float(values.shape[1]),
+            "effective_rank": effective_rank(values),
+            **variance_shares(values),
+            "probe_r2": float(np.nanmean(by_structure)),
+            "word_r2": word_r2(values, frames.captions, is_fitted),
+            **{
+                f"probe_r2_{name}": None if np.isnan(value) else float(value)
+                for name, value in zip(STRUCTURES, by_structure, strict=True)
+            },
+        }
+    return figures
+
+
+def write_card(weights: Path, card: Card) -> None:
+    """Write the card as `<name>.json` and `<name>.md` beside the weights it speaks of."""
+    content = card_content(weights, card)
+    write_json(weights.with_suffix(".json"), content)
+    write_text(weights.with_suffix(".md"), as_markdown(content))
+
+
+def card_content(weights: Path, card: Card) -> dict[str, Any]:
+    """Return the card as JSON-like values."""
+    entry, floor = CATALOGUE[card.name], FLOORS[card.name]
+    return {
+        "name": card.name,
+        "command": card.command,
+        "sha256": sha256_of(weights),
+        "family": entry.family,
+        "parameters": entry.num_parameters,
+        "architecture": dict(entry.architecture),
+        "trained_on": card.seen,
+        "labels_seen": entry.labels_seen,
+        "vfss_masks_seen": "none",
+        "seeds": dict(LAB_SEEDS),
+        "plan": asdict(card.plan),
+        "wall_s": round(card.wall_s, 1),
+        "device": asdict(card.device),
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "own_job": dict(card.own_job),
+        "features_on_unseen_phantom_frames": {who: dict(figures) for who, figures in card.features.items()},
+        "floor": {"text": floor.text, "is_met": floor.is_met(card)},
+    }
+
+
+def as_markdown(content: Mapping[str, Any]) -> str:
+    """Return the card for people."""
+    plan, floor = content["plan"], content["floor"]
+    features = content["features_on_unseen_phantom_frames"]
+    head = [
+        f"# {content['name']}",
+        "",
+        "A small teacher for Agglo's demo, tests and experiments, trained on synthetic images only. Research use only, not a "
+        "medical device.",
+        "",
+        f"- Made by `{content['command']}`: {plan['steps']} steps of {plan['batch_size']}, "
+        f"{content['wall_s'] / 60:.1f} minutes of training on {content['device']['accelerator']}.",
+        f"- Architecture: {content['family']}, {content['parameters']:,} parameters.",
+        f"- Trained on: {content['trained_on']}.",
+        f"- Labels seen: {content['labels_seen']}. Masks of VFSS structures seen: {content['vfss_masks_seen']}.",
+        f"- Floor: {floor['text']}: **{'met' if floor['is_met'] else 'MISSED'}**.",
+        f"- SHA-256: `{content['sha256']}`.",
+        "",
+        "## Its own job, on unseen data",
+        "",
+        *_table(["figure", "value"], [[name, _number(value)] for name, value in content["own_job"].items()]),
+        "",
+        "## Its features on unseen phantom frames (PHANTOM)",
+        "",
+        "`effective_rank`: exp of the entropy of the covariance's eigenvalues. `per_image`, `by_position`: shares of variance that "
+        "are constant in an image, or the same in all. `probe_r2`: variance of structure coverage that a ridge read-out explains "
+        "on other patients. `word_r2`: the same for the words of captions, from the mean feature of a frame.",
+        "",
+    ]
+    rows = [
+        [figure, *(_number(features[who][figure]) for who in features)]
+        for figure in next(iter(features.values()))
+    ]
+    return "\n".join([*head, *_table(["figure", *features], rows)]) + "\n"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows]]
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"

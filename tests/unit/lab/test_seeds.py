@@ -1,0 +1,42 @@
+"""The lab's seeds are its own: no recipe comes near them, and no two purposes share one."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from agglo.lab.lessons import FULL, QUICK
+from agglo.lab.seeds import FIRST_LAB_SEED, LAB_SEEDS, is_reserved
+from agglo.phantom import render_study, sample_study
+
+RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.yaml"))
+
+
+def test_every_seed_of_the_lab_is_reserved_and_used_once() -> None:
+    assert all(is_reserved(seed) for seed in LAB_SEEDS.values())
+    assert len(set(LAB_SEEDS.values())) == len(LAB_SEEDS)
+    assert not is_reserved(FIRST_LAB_SEED - 1)
+
+
+def test_no_recipe_uses_a_reserved_seed() -> None:
+    for recipe in RECIPES:
+        seeds = [
+            int(number) for number in re.findall(r"seed\w*:\s*(\d+)", recipe.read_text(encoding="utf-8"))
+        ]
+        assert not any(is_reserved(seed) for seed in seeds), recipe.name
+
+
+def test_plans_draw_from_the_teachers_own_seed() -> None:
+    for amounts in (QUICK, FULL):
+        for name, amount in amounts.items():
+            assert amount.plan.seed == LAB_SEEDS[name]
+
+
+def test_the_labs_patients_are_nobody_elses() -> None:
+    def picture(seed: int) -> np.ndarray:
+        return next(iter(render_study(sample_study(seed, 0), frames=1, size_px=64))).image
+
+    assert not np.array_equal(picture(LAB_SEEDS["phantom, training"]), picture(0))
+    assert not np.array_equal(
+        picture(LAB_SEEDS["phantom, training"]), picture(LAB_SEEDS["phantom, measuring"])
+    )
