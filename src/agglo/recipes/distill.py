@@ -1,10 +1,14 @@
 """The distill stage: the student learns what the teachers saw."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 
 from agglo.core.files import write_atomic
+from agglo.core.runlog import read_log
 from agglo.distill import DistilSource
 from agglo.recipes import build
 from agglo.recipes.context import Run
@@ -12,6 +16,9 @@ from agglo.recipes.extract import pool_and_store
 from agglo.recipes.stage import Facts
 from agglo.students import Student
 from agglo.train import Place, Watch, fit
+
+COLLAPSED_OVER = 0.9
+_log = logging.getLogger(__name__)
 
 
 def distill(run: Run) -> bool:
@@ -34,7 +41,10 @@ def distill(run: Run) -> bool:
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
         state = fit(task, source, plan, place, Watch(progress=run.tell("distill")))
         save_student(task.student, student_file(run))
+        weights = final_weights(read_log(stage.folder / "log.jsonl"))
+        _warn_of_collapse(weights)
         return {
+            "teacher_weights": weights,
             "steps": plan.steps,
             "batch_size": plan.batch_size,
             "samples": len(source),
@@ -45,6 +55,26 @@ def distill(run: Run) -> bool:
         }
 
     return stage.run(work)
+
+
+def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return every teacher's mean weight over the last tenth of the logged steps; empty without any."""
+    entries = [entry["teachers"] for entry in log if "teachers" in entry]
+    last = entries[-max(1, len(entries) // 10) :]
+    return {
+        name: sum(entry[name]["weight"] for entry in last) / len(last) for name in (last[0] if last else ())
+    }
+
+
+def _warn_of_collapse(weights: Mapping[str, float]) -> None:
+    """Say aloud that learned weights have run into one teacher; nothing else of the run would show it."""
+    for name, weight in weights.items():
+        if weight > COLLAPSED_OVER and len(weights) > 1:
+            _log.warning(
+                "the balancer gives %.0f%% of the weight to %s: the other teachers hardly count; try `distill.balance: uniform`",
+                100 * weight,
+                name,
+            )
 
 
 def student_file(run: Run) -> Path:
