@@ -10,7 +10,7 @@ from agglo.data.native import read_native
 
 
 def open_dataset(
-    folder: Path,
+    folder: str | Path,
     *,
     structures: Sequence[str] | None = None,
     polarity: Polarity = "as_is",
@@ -26,6 +26,7 @@ def open_dataset(
 
     Raises `DataError` with every problem found. A dataset without any frame is a problem.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder} must be a dataset folder, there is no such folder; check the path.")
     if (folder / "dataset.json").is_file():

@@ -17,6 +17,7 @@ def dataset(run: Run) -> bool:
     settings = {
         "phantom": config.phantom.model_dump() if config.phantom else None,
         "folder": str(config.folder) if config.folder else None,
+        "fingerprint": run.dataset.fingerprint if config.folder else None,
         "structures": config.structures,
         "polarity": config.polarity,
         "split": config.split.model_dump(mode="json"),

@@ -1,7 +1,7 @@
 """A stage of a run: it knows what it was made from, so it is never made twice, and never silently made from something else.
 
 Each stage has a folder with `stage.json`: its settings (with those of the stage before it, by fingerprint), whether it is done,
-and the facts it found. A stage that is done with the same settings is skipped; one with other settings is refused, by name.
+the facts it found, and on what machine that was. A stage that is done with the same settings is skipped; one with other settings is refused, by name.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import Any
 
 from agglo.core.errors import RunFolderError
 from agglo.core.files import fingerprint, read_json, write_json
+from agglo.recipes.environment import environment
 
 _log = logging.getLogger(__name__)
 Settings = Mapping[str, Any]
@@ -86,6 +87,7 @@ class Stage:
             "is_done": is_done,
             "facts": facts,
             "last_wall_s": round(wall_s, 3),
+            "environment": environment(),
             "settings": _plain(self.settings),
         }
         write_json(self.folder / "stage.json", content)
