@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float32, UInt8
 from agglo.core.seeds import generator
 from agglo.phantom import xray
 from agglo.phantom.bolus import Bolus, bolus_at, clearance_at
+from agglo.phantom.canvas import Projection
 from agglo.phantom.curves import Points
 from agglo.phantom.moving import Moving, draw_moving
 from agglo.phantom.scene import Scene, masks_of, static_window, window_of
@@ -85,55 +87,72 @@ def _extras(scene: Scene, moving: Moving, residue: float) -> dict[str, Bool[np.n
     return {name: masks[name] & inside for name in EXTRAS}
 
 
-def render_frame(scene: Scene, time_s: float) -> PhantomFrame:
-    """Render the moment `time_s` (seconds after the burst) of a scene."""
-    person, swallow = scene.person, scene.swallow
-    left, top = window_of(scene, time_s)
+class _Moment(NamedTuple):
+    """A scene at one time: what has moved where, and how body points meet this frame's pixels."""
+
+    motion: Motion
+    throat: Throat
+    bolus: Bolus
+    corner: tuple[int, int]
+    projection: Projection
+
+    def to_image(self, points: Points) -> Points:
+        """Return image coordinates `(column, row)`."""
+        return self.projection.to_px(points) - self.corner
+
+
+def _moment(scene: Scene, time_s: float) -> _Moment:
+    person, neck, swallow, track = scene.person, scene.body.neck, scene.swallow, scene.track
     motion = motion_at(swallow, time_s)
+    clearance_mm = clearance_at(swallow, track, person, time_s)
     throat = throat_at(
-        person, scene.body.neck, scene.palate_end, motion,
-        clearance_mm=clearance_at(swallow, scene.track, person, time_s), trachea_end=scene.trachea_end,
-    )  # fmt: skip
-    bolus = bolus_at(swallow, scene.track, person, scene.body.neck, throat, motion)
-
-    def to_image(points: Points) -> Points:
-        return scene.projection.to_px(points) - (left, top)
-
-    moving = draw_moving(
-        throat, bolus, motion.closure, to_image, scene.projection.size_px, scene.projection.spacing_mm
+        person, neck, scene.palate_end, motion, clearance_mm=clearance_mm, trachea_end=scene.trachea_end
     )
-    path = static_window(scene, left, top)
-    _add_moving(path, moving, swallow.barium_percent)
-    beam = scene.unit.beam
-    signal, primary = xray.detected_signal(
-        path, beam=beam, open_field=scene.field, spacing_mm=scene.projection.spacing_mm
-    )
+    bolus = bolus_at(swallow, track, person, neck, throat, motion)
+    return _Moment(motion, throat, bolus, window_of(scene, time_s), scene.projection)
+
+
+def render_frame(scene: Scene, time_s: float) -> PhantomFrame:
+    """Render the moment `time_s` (seconds after the burst's onset) of a scene."""
+    moment, beam = _moment(scene, time_s), scene.unit.beam
+    size_px, spacing_mm = scene.projection.size_px, scene.projection.spacing_mm
+    closure = moment.motion.closure
+    moving = draw_moving(moment.throat, moment.bolus, closure, moment.to_image, size_px, spacing_mm)
+    path = static_window(scene, *moment.corner)
+    _add_moving(path, moving, scene.swallow.barium_percent)
+    signal, primary = xray.detected_signal(path, beam=beam, open_field=scene.field, spacing_mm=spacing_mm)
+    masks = masks_of(scene, moving, *moment.corner)
+    visible = visible_fractions(scene, moving, masks, Light(signal, primary), moment.corner)
     grey = xray.display(signal, beam)
-    masks = masks_of(scene, moving, left, top)
-    visible = visible_fractions(scene, moving, masks, Light(signal, primary, grey), (left, top))
-    index = round((time_s - swallow.begin_s) * FPS)
-    noises = [generator("phantom noise", *scene.key, frame) for frame in (index + 1, index)]
     burn_text(grey, scene.unit.text)
+    elapsed_s = time_s - scene.swallow.begin_s
+    pulse = round(elapsed_s * scene.swallow.pulses_per_s)
+    noises = [generator("phantom noise", *scene.key, number) for number in (pulse + 1, pulse)]
     return PhantomFrame(
         image=xray.quantise(grey, beam=beam, detector=scene.disc, noises=noises),
         masks=masks,
-        extras=_extras(scene, moving, motion.residue),
-        states=states_of(masks, visible, motion.leaf),
-        truth=Truth(
-            time_s=time_s,
-            fps=FPS,
-            spacing_mm=(scene.projection.spacing_mm, scene.projection.spacing_mm),
-            phase=motion.phase,
-            facing="right" if scene.unit.facing > 0 else "left",
-            landmarks=landmarks_of(scene.body, throat, bolus.opening_mm, to_image),
-            visible_fraction=tuple(round(float(share), 4) for share in visible),
-            caption=_caption(scene, motion, moving, bolus, throat),
-            is_airway_closed=motion.closure > CLOSED,
-            ues_opening_mm=bolus.opening_mm,
-            volume_ml=bolus.volume_ml,
-            leaf=motion.leaf,
-        ),
-        index=index,
+        extras=_extras(scene, moving, moment.motion.residue),
+        states=states_of(masks, visible, moment.motion.leaf),
+        truth=_truth(scene, moment, moving, tuple(round(float(share), 4) for share in visible)),
+        index=round(elapsed_s * FPS),
+    )
+
+
+def _truth(scene: Scene, moment: _Moment, moving: Moving, visible: tuple[float, ...]) -> Truth:
+    motion, bolus, spacing_mm = moment.motion, moment.bolus, scene.projection.spacing_mm
+    return Truth(
+        time_s=motion.time_s,
+        fps=FPS,
+        spacing_mm=(spacing_mm, spacing_mm),
+        phase=motion.phase,
+        facing="right" if scene.unit.facing > 0 else "left",
+        landmarks=landmarks_of(scene.body, moment.throat, bolus.opening_mm, moment.to_image),
+        visible_fraction=visible,
+        caption=_caption(scene, motion, moving, bolus, moment.throat),
+        is_airway_closed=motion.closure > CLOSED,
+        ues_opening_mm=bolus.opening_mm,
+        volume_ml=bolus.volume_ml,
+        leaf=motion.leaf,
     )
 
 

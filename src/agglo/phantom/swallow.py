@@ -148,7 +148,7 @@ def motion_at(swallow: Swallow, time_s: float) -> Motion:
     )
     level = smooth_step((time_s - 0.02) / (s.level_s - 0.02))
     leaf = 0.5 * level + 0.5 * smooth_step((time_s - s.level_s) / (s.inverted_s - s.level_s))
-    leaf *= (1 - smooth_step((time_s - s.release_s - 0.06) / 0.34)) * s.inversion
+    leaf *= (1 - smooth_step((time_s - s.release_s) / 0.34)) * s.inversion
     closure = _up_and_back(time_s, (0.03, s.closed_s), (s.release_s - 0.01, s.release_s + 0.14))
     high = _up_and_back(time_s, (0.02, s.tail_valley_s - 0.05), (s.release_s, s.settled_s))
     low = _up_and_back(time_s, (0.08, s.tail_valley_s + 0.08), (s.release_s + 0.04, s.settled_s + 0.1))

@@ -22,11 +22,10 @@ BARIUM_PER_CM = float(ATTENUATION_PER_CM[MATERIALS.index("barium"), 1])
 
 
 class Light(NamedTuple):
-    """What falls on the detector: expected signal, its primary part (open beam = 1), and the grey level shown, all noise-free."""
+    """What falls on the detector: expected signal and its primary part (open beam = 1), noise-free."""
 
     signal: Float32[np.ndarray, "size size"]
     primary: Float32[np.ndarray, "size size"]
-    grey: Float32[np.ndarray, "size size"]
 
 
 def change_when_removed(
