@@ -26,6 +26,7 @@ def make_optimizer(task: Task, plan: Plan) -> AdamW:
         ],
         lr=plan.learning_rate,
         betas=plan.betas,
+        fused=True,
     )
 
 
