@@ -19,9 +19,12 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="a folder for data, checkpoints, weights and card")
     ],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="the short training: that of the shipped ones")
+    ] = False,
 ) -> None:
     """Train one lab teacher."""
     from agglo.cli.progress import show
     from agglo.recipes.lab import train_teacher
 
-    print(f"weights and card: {train_teacher(name, out, progress=show(name))}")
+    print(f"weights and card: {train_teacher(name, out, is_quick=quick, progress=show(name))}")

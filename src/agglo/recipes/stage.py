@@ -1,7 +1,8 @@
 """A stage of a run: it knows what it was made from, so it is never made twice, and never silently made from something else.
 
 Each stage has a folder with `stage.json`: its settings (with those of the stage before it, by fingerprint), whether it is done,
-the facts it found, and on what machine that was. A stage that is done with the same settings is skipped; one with other settings is refused, by name.
+the facts it found, and on what machine that was. A stage that is done with the same settings is skipped; one with other settings
+is refused, by name.
 """
 
 import logging
