@@ -226,8 +226,8 @@ def _shape_of(teacher: Mapping[str, Any]) -> str:
 
 def _source_of(teacher: Mapping[str, Any]) -> Html:
     digest = teacher.get("weights_sha256")
-    short = element("small", f" sha256 {digest[:12]}…") if digest else None
-    return join((str(teacher.get("source", "not stated")), short))
+    short = element("small", f"sha256 {digest[:12]}…") if digest else None
+    return join((str(teacher.get("source", "not stated")), " " if short else None, short))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

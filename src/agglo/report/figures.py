@@ -24,6 +24,7 @@ SERIES_COLOURS = ("#3b82c4", "#d97b29", "#2f9e77", "#a06cd5", "#cf4b5f", "#8a8f3
 """Readable on white and on near-black; told apart by most colour-blind readers in this order."""
 
 MAX_POINTS = 300
+MIN_LOG_SPAN = 5.0
 NICE_STEPS = (1, 2, 2.5, 5, 10)
 
 _INK, _FAINT, _LINE = "#010203", "#040506", "#070809"
@@ -96,14 +97,15 @@ def line_panel(
 ) -> Html:
     """Return one small line chart; `label` says to those who cannot see it what it shows.
 
-    Long series are thinned to `MAX_POINTS` means of neighbours. `is_log` is ignored when any value is not positive.
+    Long series are thinned to `MAX_POINTS` means of neighbours. `is_log` asks for a logarithmic axis, drawn where all values
+    are positive and span more than `MIN_LOG_SPAN`.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": label}):
         figure = Figure(figsize=(width_inches, _PANEL_HEIGHT_INCHES), layout="constrained")
         axes = figure.add_subplot()
         for each in series:
             _draw_line(axes, each)
-        if is_log and all(value > 0 for each in series for value in each.y):
+        if is_log and _spans_decades([value for each in series for value in each.y]):
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
             axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
@@ -139,6 +141,10 @@ def thinned(values: Float[np.ndarray, " points"]) -> Float[np.ndarray, " fewer"]
     if len(values) <= MAX_POINTS:
         return values
     return np.array([part.mean() for part in np.array_split(values, MAX_POINTS)])
+
+
+def _spans_decades(values: Sequence[float]) -> bool:
+    return bool(values) and min(values) > 0 and max(values) > MIN_LOG_SPAN * min(values)
 
 
 def _draw_line(axes: Axes, series: Series) -> None:

@@ -257,7 +257,15 @@ def write_facts(folder: Path, fake: FakeRun) -> None:
             "wall_s": 240.0,
             "student_parameters": 5_480_160,
         },
-        "align": {"frames": 288, "patients": 18, "labels": "masks of train", "steps": 400, "wall_s": 200.0},
+        "align": {
+            "frames": 288,
+            "patients": 18,
+            "labels": "masks of train",
+            "steps": 400,
+            "wall_s": 200.0,
+            "decoder_parameters": 3_536_364,
+            "ceiling_dice": dict.fromkeys(fake.structures, 0.953),
+        },
         "supervised": {
             "frames": 288,
             "patients": 18,

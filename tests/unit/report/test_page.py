@@ -60,6 +60,10 @@ def test_a_whole_run(make_run):
         "4.1 M",
         "repvit",
         "512 px",
+        "5.48 M",
+        "ceiling Dice",
+        "0.953",
+        "sha256 d8d5901f6e2c…",
     ):
         assert words in text
     for rank in ("best", "median", "worst"):
