@@ -34,6 +34,16 @@ def to_unit(image: NDArray[Any]) -> NDArray[np.float32]:
     return ((image - low) / span if span > 0 else np.zeros_like(image)).astype(np.float32)
 
 
+def invert(image: NDArray[Any]) -> NDArray[Any]:
+    """Return a grey `image` with black and white swapped, of the same type.
+
+    Integers are mirrored within their type's range, floats between their own minimum and maximum.
+    """
+    if np.issubdtype(image.dtype, np.integer):
+        return np.iinfo(image.dtype).max - image
+    return image.max() + image.min() - image
+
+
 def prepare(
     image: NDArray[Any], *, size_px: int, mean: Sequence[float], std: Sequence[float]
 ) -> tuple[NDArray[np.float32], Letterbox]:

@@ -50,5 +50,6 @@ def _fill(folder: Path) -> Column:
     random = generator(0, "bench features")
     for block in range(column.num_blocks):
         shape = (len(column.block_range(block)), DIM, *GRID)
-        column.write_block(block, random.standard_normal(shape, np.float32).astype(np.float16))
+        features = random.standard_normal(shape, np.float32).astype(np.float16)
+        column.write_block(block, features, np.ones((shape[0], *GRID), np.float32))
     return FeatureStore.open(folder / "store").column("teacher")

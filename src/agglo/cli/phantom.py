@@ -23,8 +23,13 @@ def phantom(
     from agglo.cli.progress import show
     from agglo.config.load import validated
     from agglo.config.schema import PhantomConfig
+    from agglo.core.errors import DataError
     from agglo.recipes.make_phantom import make_phantom
 
     values = {"patients": patients, "frames": frames, "size_px": size, "seed": seed, "preset": preset}
+    if (out / "dataset.json").exists():
+        raise DataError(
+            f"{out} must be a new folder, but holds a dataset, which would be lost; choose another, or delete it"
+        )
     make_phantom(out, validated(PhantomConfig, values, where="phantom"), progress=show("phantom"))
     print(f"{out}: {patients} patients, {patients * frames} frames. PHANTOM, research use only.")

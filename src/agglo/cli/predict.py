@@ -17,12 +17,15 @@ def predict(
     model: Annotated[Path, typer.Argument(help="a model folder, such as RUN/model")],
     inputs: Annotated[list[Path], typer.Argument(help="images, or folders of images")],
     out: Annotated[Path, typer.Option("--out", "-o", help="where to write")],
+    invert: Annotated[
+        bool, typer.Option("--invert", help="swap black and white first: for pictures with white bone")
+    ] = False,
 ) -> None:
     """Segment every image of the inputs; images that are done stay done if a later one cannot be read."""
     from agglo.cli.progress import show
     from agglo.recipes.predict import predict as predict_images
 
-    done = predict_images(model, inputs, out, progress=show("predict"))
+    done = predict_images(model, inputs, out, is_inverted=invert, progress=show("predict"))
     print(
         f"{out}: {done} image{'s' if done != 1 else ''} segmented. Research use only, not a medical device."
     )

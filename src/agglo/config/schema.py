@@ -46,6 +46,8 @@ class SplitConfig(Section):
             raise ValueError(f"fractions must add up to 1, got {self.fractions}")
         if (self.by == "time") != (self.ranges is not None):
             raise ValueError("`ranges` are given with `by: time`, and only then")
+        if self.ranges is not None and self.ranges.keys() != {"train", "val", "test"}:
+            raise ValueError(f"`ranges` must name train, val and test, got {', '.join(self.ranges)}")
         return self
 
 
@@ -157,7 +159,7 @@ class AlignConfig(TrainingConfig):
     frozen_share: Share = Field(
         0.3, description="finetune: share of the steps before the encoder is trained too"
     )
-    encoder_learning_rate_scale: Rate = 0.3
+    encoder_learning_rate_scale: Annotated[float, Field(gt=0, le=1)] = 0.3
     dice_weight: Annotated[float, Field(ge=0)] = 1.0
     validations: Positive = Field(5, description="scorings of val, evenly over the steps")
     labelled_patients: Positive | None = Field(
@@ -190,8 +192,8 @@ class DeviceConfig(Section):
     """Where it runs."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: Positive = 1
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    devices: Literal[1] = 1
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
     workers: Annotated[int, Field(ge=0)] = 0
 

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from agglo.core.files import write_text
+
 
 class RunLog:
     """Append-only log of one stage."""
@@ -21,7 +23,7 @@ class RunLog:
             for entry in read_log(path)
             if keep_until_step is None or entry.get("step", 0) <= keep_until_step
         ]
-        path.write_text("".join(_as_line(entry) for entry in kept), encoding="utf-8")
+        write_text(path, "".join(_as_line(entry) for entry in kept))
 
     def write(self, **entry: Any) -> None:
         """Append one entry; values must be JSON-like."""

@@ -201,6 +201,15 @@ def render_bits(
     return coverage
 
 
+def render_coverage(
+    view: View, height: int, width: int, size_px: int
+) -> Float[np.ndarray, "{size_px} {size_px}"]:
+    """Return how much of every output pixel lies inside of a `height x width` picture, in [0, 1]; the rest is padding."""
+    _check_size(size_px)
+    is_inside = _nearest(view, size_px * _SAMPLES, height, width) < height * width
+    return is_inside.reshape(size_px, _SAMPLES, size_px, _SAMPLES).mean(axis=(1, 3), dtype=np.float32)
+
+
 def _nearest(view: View, side: int, height: int, width: int) -> np.ndarray:
     """Return the flat source pixel under each of `side x side` samples; `height * width` where that is outside."""
     (a, b, x0), (c, d, y0) = view.affine

@@ -52,6 +52,7 @@ class AttentionBalancer(Balancer):
     `weight ~ exp(-relative loss / temperature)`, and are then mixed with the uniform distribution so that none is under `floor`.
     """
 
+    FLOOR = 0.05
     running: Tensor
     share_seen: Tensor
 
@@ -61,7 +62,7 @@ class AttentionBalancer(Balancer):
         embed_dim: int,
         *,
         temperature: float = 0.5,
-        floor: float = 0.05,
+        floor: float = FLOOR,
         momentum: float = 0.99,
     ) -> None:
         """Take `temperature` in units of relative loss, the least weight, and the momentum of the running mean losses."""

@@ -61,38 +61,43 @@ class DistilTask(Task):
         return ("balancer.",)
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the weighted loss of `{"grey": [B,S,S], "features": {teacher: [B,dim,h,w]}}`."""
+        """Return the weighted loss of `{"grey": [B,S,S], "coverage": [B,S/8,S/8], "features": {teacher: [B,dim,h,w]}}`.
+
+        Tokens count as much as their cell shows of the picture (`coverage`); padding counts nothing.
+        """
         embedding = self.student(self.student.preprocess(batch["grey"])).embedding
         predictions = [
             head(_tokens(self._on_grid(embedding, batch["features"][name])))
             for name, head in zip(self.names, self.heads, strict=True)
         ]
-        with torch.autocast(
-            embedding.device.type, enabled=False
-        ):  # losses in float32, whatever the precision
-            return self._weigh(embedding.float(), predictions, batch["features"])
+        with torch.autocast(embedding.device.type, enabled=False):  # losses in float32, always
+            return self._weigh(embedding.float(), predictions, batch)
 
     def _weigh(
         self,
         embedding: Float[Tensor, "batch embed h w"],
         predictions: list[Tensor],
-        features: Mapping[str, Tensor],
+        batch: Mapping[str, Any],
     ) -> Outcome:
         losses, cosines = [], []
         for name, normaliser, predicted in zip(self.names, self.normalisers, predictions, strict=True):
-            target = normaliser(features[name])
+            target = normaliser(batch["features"][name])
+            shares = _tokens(self._on_grid(batch["coverage"][:, None], target))[..., 0]
+            shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-6)
             target = _tokens(F.interpolate(target, size=self._grid(embedding, target), mode="bilinear"))
-            losses.append(self.token_loss(predicted.float(), target).mean(dim=1))
-            cosines.append(1 - cosine_distance(predicted.detach().float(), target).mean())
+            losses.append((self.token_loss(predicted.float(), target) * shares).sum(dim=1))
+            cosines.append(
+                1 - (cosine_distance(predicted.detach().float(), target) * shares).sum(dim=1).mean()
+            )
         image_losses = torch.stack(losses, dim=1)
         weights, own_loss = self.balancer(embedding, image_losses)
-        total = (weights * image_losses).sum(dim=1).mean() + own_loss
-        scalars = {}
+        student_loss = (weights * image_losses).sum(dim=1).mean()
+        scalars = {"student_loss": student_loss.detach()}
         for place, name in enumerate(self.names):
             scalars[f"teachers/{name}/loss"] = image_losses[:, place].mean().detach()
             scalars[f"teachers/{name}/cosine"] = cosines[place]
             scalars[f"teachers/{name}/weight"] = weights[:, place].mean()
-        return Outcome(total, scalars)
+        return Outcome(student_loss + own_loss, scalars)
 
     def _grid(
         self, embedding: Float[Tensor, "batch embed h w"], target: Float[Tensor, "batch dim rows cols"]

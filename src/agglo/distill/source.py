@@ -8,6 +8,8 @@ import torch
 from agglo.features import FeatureStore
 from agglo.features.pool import Pool
 
+EMBEDDING_STRIDE_PX = 8
+
 
 @final
 class DistilSource:
@@ -22,7 +24,11 @@ class DistilSource:
         return len(self.pool)
 
     def sample(self, index: int, turn: int) -> dict[str, Any]:
-        """Return `{"grey": [S, S], "features": {teacher: [dim, h, w]}}`; `turn` plays no part, views are stored ones."""
+        """Return `{"grey": [S, S], "coverage": [S/8, S/8], "features": {teacher: [dim, h, w]}}` of stored view `index`.
+
+        `turn` plays no part: every epoch shows the same views, those that the teachers have seen.
+        """
         features = {name: torch.from_numpy(column.read(index)) for name, column in self.columns.items()}
         grey = self.pool.render(index, self.size_px)
-        return {"grey": torch.tensor(grey), "features": features}
+        coverage = self.pool.coverage(index, self.size_px // EMBEDDING_STRIDE_PX)
+        return {"grey": torch.tensor(grey), "coverage": torch.from_numpy(coverage), "features": features}

@@ -63,6 +63,7 @@ def extract(
     columns = {name: _column(store, name, source) for name, source in sources.items()}
     work = [(name, block) for name, column in columns.items() for block in column.missing_blocks()]
     began, forward_s = time.monotonic(), 0.0
+    last = began
     with ThreadPoolExecutor(
         max_workers=1
     ) as ahead:  # renders the next block while the teacher looks at this one
@@ -71,8 +72,10 @@ def extract(
             rendered = pictures.result()
             pictures = _render_later(ahead, pool, sources, columns, work, done + 1)
             features, seconds = _look(sources[name], rendered, batch_size, device or torch.device("cpu"))
-            columns[name].write_block(block, features)
             forward_s += seconds
+            coverage = _coverage(pool, columns[name].block_range(block), columns[name].grid[0])
+            columns[name].write_block(block, features, coverage, seconds=time.monotonic() - last)
+            last = time.monotonic()
             progress(done + 1, len(work), name)
     return FeatureStore.open(folder), Effort(len(work), time.monotonic() - began, forward_s)
 
@@ -100,6 +103,10 @@ def _render_later(
 
 def _render_block(pool: Pool, samples: range, size_px: int) -> Float[np.ndarray, "samples size size"]:
     return np.stack([pool.render(sample, size_px) for sample in samples])
+
+
+def _coverage(pool: Pool, samples: range, cells: int) -> Float[np.ndarray, "samples cells cells"]:
+    return np.stack([pool.coverage(sample, cells) for sample in samples])
 
 
 def _look(

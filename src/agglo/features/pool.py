@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from agglo.core.files import fingerprint
-from agglo.data import Dataset, View, ViewRecipe, render_image, sample_view
+from agglo.data import Dataset, View, ViewRecipe, render_coverage, render_image, sample_view
 from agglo.features.store import Samples
 
 
@@ -82,6 +82,12 @@ class Pool:
         """Return the picture of `sample` in [0, 1], sampled from the source at `size_px`."""
         frame = self.frames[sample // self.views_per_frame]
         return render_image(frame.dataset.image(frame.index), self.view(sample), size_px)
+
+    def coverage(self, sample: int, cells: int) -> Float[np.ndarray, "{cells} {cells}"]:
+        """Return how much of every cell of a `cells x cells` map of `sample` shows the picture, in [0, 1]; the rest is padding."""
+        frame = self.frames[sample // self.views_per_frame]
+        height, width = frame.dataset.image(frame.index).shape
+        return render_coverage(self.view(sample), height, width, cells)
 
 
 def _plain(value: object) -> object:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from jaxtyping import Float16
+from jaxtyping import Float, Float16
 from zarr.codecs import Crc32cCodec
 
 from agglo.core.errors import StoreError
@@ -27,6 +27,7 @@ from agglo.features.moments import Moments, reduce_in_order
 
 FORMAT_VERSION = 1
 BLOCK_SAMPLES = 64
+SHOWS_PICTURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,25 @@ class Column:
         """Return the blocks that are not there yet, in order."""
         return [block for block in range(self.num_blocks) if not self._marker(block).exists()]
 
-    def write_block(self, block: int, features: Float16[np.ndarray, "samples dim h w"]) -> None:
-        """Write a block whole: features, then the statistics of its counted samples, then the marker."""
+    def write_block(
+        self,
+        block: int,
+        features: Float16[np.ndarray, "samples dim h w"],
+        coverage: Float[np.ndarray, "samples h w"],
+        *,
+        seconds: float = 0.0,
+    ) -> None:
+        """Write a block whole: features, then its statistics, then the marker.
+
+        Args:
+            block: its number.
+            features: of its samples.
+            coverage: how much of every cell shows the picture; statistics count cells of counted samples that do so by half.
+            seconds: what the block has cost; kept in the marker, so that the sum survives an interruption.
+
+        Raises:
+            StoreError: the shape is not the block's, or float16 cannot hold a value.
+        """
         where = self.block_range(block)
         if features.shape != (len(where), self.dim, *self.grid):
             raise StoreError(
@@ -192,11 +210,18 @@ class Column:
                 f"features of {self.folder.name} must be finite in float16, but block {block} "
                 f"(samples {where.start}-{where.stop - 1}) has infinities or NaN; check the teacher's weights and input range"
             )
+        self._shard(block).unlink(missing_ok=True)  # a damaged shard would be read before it is written again
         self._array[where.start : where.stop] = features
-        counted = [self.samples.counted[self.samples.locate(sample)[0]] for sample in where]
-        tokens = np.moveaxis(features[counted], 1, -1).reshape(-1, self.dim)
+        counted = np.array([self.samples.counted[self.samples.locate(sample)[0]] for sample in where])
+        is_picture = (coverage >= SHOWS_PICTURE) & counted[:, None, None]
+        tokens = np.moveaxis(features, 1, -1)[is_picture]
         Moments.of(tokens.astype(np.float32)).save(self._moments(block))
-        write_json(self._marker(block), {"samples": len(where), "sha256": sha256_of(self._shard(block))})
+        marker = {
+            "samples": len(where),
+            "seconds": round(seconds, 3),
+            "sha256": sha256_of(self._shard(block)),
+        }
+        write_json(self._marker(block), marker)
 
     def read(self, sample: int) -> Float16[np.ndarray, "dim h w"]:
         """Return one sample's features.
@@ -226,6 +251,11 @@ class Column:
         return reduce_in_order(
             (Moments.load(self._moments(block)) for block in range(self.num_blocks)), self.dim
         )
+
+    @property
+    def seconds(self) -> float:
+        """What all blocks that are there have cost."""
+        return float(sum(read_json(self._marker(block))["seconds"] for block in self._whole_blocks))
 
     def verify(self) -> list[str]:
         """Return what is wrong: blocks that are missing, and blocks whose bytes are not those that were written."""

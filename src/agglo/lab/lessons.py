@@ -88,9 +88,9 @@ def _plan(name: str, steps: int, batch_size: int, learning_rate: float, ema_deca
 
 QUICK_OPTION = " --quick"
 QUICK = {
-    "lab-sam": Amount(2000, 0, 6, 100, 50, _plan("lab-sam", 500, 8, 1e-3, 0.99), QUICK_OPTION),
-    "lab-dino": Amount(2000, 350, 6, 0, 50, _plan("lab-dino", 500, 16, 8e-4, None), QUICK_OPTION),
-    "lab-clip": Amount(2000, 350, 6, 0, 50, _plan("lab-clip", 350, 32, 8e-4, 0.99), QUICK_OPTION),
+    "lab-sam": Amount(2000, 0, 6, 100, 100, _plan("lab-sam", 800, 8, 1e-3, 0.99), QUICK_OPTION),
+    "lab-dino": Amount(2000, 350, 6, 0, 100, _plan("lab-dino", 500, 16, 8e-4, None), QUICK_OPTION),
+    "lab-clip": Amount(2000, 350, 6, 0, 100, _plan("lab-clip", 400, 32, 8e-4, 0.99), QUICK_OPTION),
 }
 FULL = {
     "lab-sam": replace(
@@ -227,7 +227,7 @@ def _prediction_errors(task: SelfDistillation, unseen: ViewPairs) -> dict[str, f
         batch = torch.utils.data.default_collate(
             [unseen.sample(i, 0) for i in range(first, min(first + 16, len(unseen)))]
         )
-        for term, value in task.errors(batch).items():
+        for term, value in task.terms(batch).items():
             terms.setdefault(term, []).append(float(value))
     return {term: float(np.mean(values)) for term, values in terms.items()}
 
@@ -253,6 +253,6 @@ def _caption_retrieval(task: CaptionContrast, frames: FrameSet, vocabulary: Voca
     """Return how often an unseen frame finds its caption among those of all unseen frames."""
     task.eval()
     units = unit_images(frames.images, task.entry.input_px)
-    images = torch.cat([task.image_vectors(part) for part in torch.split(units, 32)])
+    images = torch.cat([task.image_vectors(task.tokens(part)) for part in torch.split(units, 32)])
     words = torch.stack([vocabulary.encode(caption, MAX_WORDS) for caption in frames.captions])
     return retrieval(images @ task.text_vectors(words).T, same_caption(words))

@@ -108,7 +108,7 @@ def word_r2(
     if held.shape[1] == 0:
         return float("nan")
     fitted = torch.from_numpy(is_fitted)
-    scores = ridge_r2(maps.double().mean((2, 3)), torch.from_numpy(held), fitted, strength=0.1)
+    scores = ridge_r2(maps.double().mean((2, 3)), torch.from_numpy(held), fitted, strength=1.0)
     return float(scores.mean())
 
 

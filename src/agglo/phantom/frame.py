@@ -3,6 +3,7 @@
 `render_frame` is a pure function of a `Scene` and a time.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -153,7 +154,13 @@ def _truth(scene: Scene, moment: _Moment, moving: Moving, visible: tuple[float, 
         ues_opening_mm=bolus.opening_mm,
         volume_ml=bolus.volume_ml,
         leaf=motion.leaf,
+        field_diagonal_px=_diagonal(scene.field > 0.5),
     )
+
+
+def _diagonal(inside: Bool[np.ndarray, "size size"]) -> float:
+    """Return the diagonal of the box around what is `inside`, in pixels."""
+    return math.hypot(*(float(np.ptp(np.flatnonzero(inside.any(axis=axis))) + 1) for axis in (0, 1)))
 
 
 def _caption(scene: Scene, motion: Motion, moving: Moving, bolus: Bolus, throat: Throat) -> str:

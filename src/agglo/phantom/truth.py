@@ -25,6 +25,7 @@ class Truth:
         visible_fraction: per structure, 0..1: the share of it in the image and open field that contrast would let one see.
         is_airway_closed: the laryngeal vestibule; ues_opening_mm: of the upper oesophageal sphincter.
         volume_ml: of the bolus as drawn (without residue), 0 once it has left.
+        field_diagonal_px: of the box around the open field.
     """
 
     time_s: float
@@ -39,6 +40,7 @@ class Truth:
     ues_opening_mm: float
     volume_ml: float
     leaf: float
+    field_diagonal_px: float
     pharynx_includes_bolus: bool = True
 
 

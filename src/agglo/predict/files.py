@@ -9,17 +9,20 @@ from agglo.core.files import write_atomic
 from agglo.core.progress import Progress, silent
 from agglo.predict.predictor import load
 from agglo_runtime.images import list_images, read_image
-from agglo_runtime.prepare import to_unit
+from agglo_runtime.prepare import invert, to_unit
 from agglo_runtime.writers import draw_contours, write_masks
 
 
-def predict_files(model: Path, inputs: Sequence[Path], out: Path, *, progress: Progress = silent) -> int:
+def predict_files(
+    model: Path, inputs: Sequence[Path], out: Path, *, is_inverted: bool = False, progress: Progress = silent
+) -> int:
     """Segment images into `out/masks/STRUCTURE/NAME.png` and `out/overlay/NAME.png`; return how many.
 
     Args:
         model: a model folder.
         inputs: images, or folders of images.
         out: made if absent; files of the same name are replaced.
+        is_inverted: swap black and white of every image first, for a model that expects the other polarity.
         progress: told after every image.
 
     Raises:
@@ -37,7 +40,7 @@ def predict_files(model: Path, inputs: Sequence[Path], out: Path, *, progress: P
         except ImageError as problem:
             problems.append(str(problem))
             continue
-        masks = predictor.masks(image)
+        masks = predictor.masks(invert(image) if is_inverted else image)
         write_masks(out / "masks", path.stem, masks, predictor.structures)
         shown = (to_unit(image) * 255).round().astype("uint8")
         overlay = draw_contours(shown, masks, predictor.structures, notes=predictor.config.notes)

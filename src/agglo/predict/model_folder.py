@@ -19,6 +19,7 @@ from agglo.decoders import StructureDecoder
 from agglo.students import Student, build_student
 
 FORMAT_VERSION = 1
+EXPECTS = {"as_is": "", "bone_black": ", in which bone is dark (invert others: `agglo predict --invert`)"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class ModelConfig:
         structures: what its masks show, in order.
         input_px: side of the square input.
         mean, std: per channel, in units of [0, 1] intensity.
+        polarity: `bone_black` if it expects pictures in which bone is dark; `as_is` if it was trained on whatever its dataset gave.
         threshold: probability over which a pixel belongs to a structure.
         notes: shown on every overlay; among them that it is for research only.
         teachers: what it was distilled from: name, licence, labels seen.
@@ -45,6 +47,7 @@ class ModelConfig:
     input_px: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    polarity: str = "as_is"
     threshold: float = 0.5
     notes: tuple[str, ...] = ("Research use only, not a medical device",)
     teachers: tuple[dict[str, Any], ...] = ()
@@ -136,7 +139,7 @@ def _card(config: ModelConfig) -> str:
     return (
         f"# {config.name}\n\n"
         f"Segments {len(config.structures)} structures ({', '.join(config.structures)}) in grey images, "
-        f"letterboxed to {config.input_px} px. {'. '.join(config.notes)}.\n\n"
+        f"letterboxed to {config.input_px} px{EXPECTS[config.polarity]}. {'. '.join(config.notes)}.\n\n"
         f"Student `{config.student['name']}` (neck `{config.student['neck']}`) with a one-pass structure decoder.\n\n"
         f"## Teachers\n\n{teachers or 'None: trained on masks alone.'}\n\n"
         "## Use\n\n```python\nimport agglo\n\n"

@@ -51,8 +51,9 @@ class Predictor:
         """Return mask logits on the decoder's grid, and the letterbox that leads back to the picture."""
         config = self.config
         prepared, letterbox = prepare(image, size_px=config.input_px, mean=config.mean, std=config.std)
-        features = self.student(torch.from_numpy(prepared).to(memory_format=torch.channels_last))
-        return self.decoder(features)[0].float().numpy(), letterbox
+        device = next(self.student.parameters()).device
+        images = torch.from_numpy(prepared).to(device, memory_format=torch.channels_last)
+        return self.decoder(self.student(images))[0].float().cpu().numpy(), letterbox
 
 
 def load(folder: str | Path) -> Predictor:

@@ -1,6 +1,7 @@
 """The align stage, and the supervised-only arm beside it: masks are learned, once on the distilled student, once from nothing."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,12 @@ CEILING_FRAMES = 16
 def align(run: Run) -> bool:
     """Train the decoder on the distilled student; leaves the model folder."""
     recipe = run.recipe
-    stage = run.stage("align", _settings(recipe), after=["dataset", "extract", "distill"])
+    stage = run.stage(
+        "align",
+        _settings(recipe),
+        after=["dataset", "extract", "distill"],
+        is_whole=lambda: _has_model(run, "align"),
+    )
 
     def work() -> Facts:
         source = mask_source(run)
@@ -50,7 +56,12 @@ def supervised(run: Run) -> bool:
     if recipe.supervised.wall_time == "none":
         return False
     settings = {**_settings(recipe), "supervised": recipe.supervised.model_dump(mode="json")}
-    stage = run.stage("supervised", settings, after=["dataset", "extract", "distill", "align"])
+    stage = run.stage(
+        "supervised",
+        settings,
+        after=["dataset", "extract", "distill", "align"],
+        is_whole=lambda: _has_model(run, "supervised"),
+    )
 
     def work() -> Facts:
         source = mask_source(run)
@@ -67,8 +78,8 @@ def supervised(run: Run) -> bool:
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
     return {
-        "align": recipe.align.model_dump(mode="json"),
-        "student": recipe.student.model_dump(mode="json"),
+        "align": build.training_settings(recipe.align),
+        "student": build.student_settings(recipe),
         "decoder": recipe.decoder.model_dump(mode="json"),
         "views": recipe.views.model_dump(mode="json", exclude={"per_frame", "first_is_identity"}),
         "precision": recipe.device.precision,
@@ -123,9 +134,13 @@ def _spread(indices: Sequence[int], count: int) -> list[int]:
     return [indices[place] for place in np.linspace(0, len(indices) - 1, count).round().astype(int)]
 
 
-def model_folder(run: Run, arm: str) -> Any:
+def model_folder(run: Run, arm: str) -> Path:
     """Return where the model of an arm is saved: `model/` for the distilled one."""
     return run.folder / ("model" if arm == "align" else "supervised/model")
+
+
+def _has_model(run: Run, arm: str) -> bool:
+    return (model_folder(run, arm) / "config.json").exists()
 
 
 def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
@@ -143,6 +158,7 @@ def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
         input_px=recipe.student.input_px,
         mean=tuple(entry.mean),
         std=tuple(entry.std),
+        polarity=recipe.data.polarity,
         notes=tuple(notes),
         teachers=tuple({"name": name, **facts} for name, facts in seen.items()),
         provenance={"dataset": found.name, "dataset_fingerprint": found.fingerprint, "seed": recipe.seed},

@@ -16,7 +16,8 @@ from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, TeacherTarget, m
 from agglo.features import FeatureStore, make_normaliser
 from agglo.features.extract import Source
 from agglo.features.pool import Pool
-from agglo.students import Student, build_student
+from agglo.students import CATALOGUE as STUDENTS
+from agglo.students import NECKS, Student, build_student
 from agglo.teachers import build_teacher, entry_of
 from agglo.teachers.weights import find_weights_file
 from agglo.train import Device, Plan
@@ -31,6 +32,8 @@ def check_names(recipe: Recipe) -> None:
         ConfigError: one line for each.
     """
     wanted = {
+        "student.name": (recipe.student.name, STUDENTS),
+        "student.neck": (recipe.student.neck, NECKS),
         "distill.loss": (recipe.distill.loss, LOSSES),
         "distill.head": (recipe.distill.head, HEADS),
         "distill.balance": (recipe.distill.balance, BALANCERS),
@@ -47,6 +50,31 @@ def check_names(recipe: Recipe) -> None:
             problems.append(f"  teachers: {problem}")
     if problems:
         raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} unknown names", *problems]))
+
+
+def check_inputs(recipe: Recipe) -> None:
+    """Say at once which files a run needs and lacks, before anything is made.
+
+    Raises:
+        ConfigError: one line for each.
+    """
+    problems = []
+    for folder in (recipe.data.folder, *(extra.folder for extra in recipe.data.unlabelled)):
+        if folder is not None and not folder.is_dir():
+            problems.append(f"  data: {folder} must be a dataset folder, but is absent")
+    for teacher in recipe.teachers:
+        entry = entry_of(teacher.name)
+        if teacher.weights is None and not (entry.is_shipped and entry.shipped_path.is_file()):
+            problems.append(f"  teachers: {teacher.name} needs its weights: {entry.how_to_get}")
+        if teacher.weights is not None and not teacher.weights.exists():
+            problems.append(
+                f"  teachers: {teacher.name} must find its weights at {teacher.weights}, but they are absent"
+            )
+    init = recipe.student.init
+    if init not in {"random", "imagenet"} and not Path(init).is_file():
+        problems.append(f"  student.init: must be random, imagenet or a file, got {init}")
+    if problems:
+        raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} missing", *problems]))
 
 
 def device(recipe: Recipe) -> Device:
@@ -75,20 +103,18 @@ def view_recipe(config: ViewsConfig, *, first_is_identity: bool) -> ViewRecipe:
 
 
 def pool(recipe: Recipe, of: Dataset, parts: Split) -> Pool:
-    """Return stage 1's frames: the train part, and all frames of the unlabelled datasets; no mask is looked at.
+    """Return stage 1's frames: the train part, and the unlabelled frames of the further datasets; no mask is looked at.
 
     Statistics count the train part only.
     """
-    extra = [
-        open_dataset(more.folder, structures=(), polarity=more.polarity) for more in recipe.data.unlabelled
-    ]
+    extra = [open_dataset(more.folder, polarity=more.polarity) for more in recipe.data.unlabelled]
     names = [each.name for each in (of, *extra)]
     if len(set(names)) < len(names):
         raise ConfigError(
             f"datasets of one run must have different names, got {names}; fix `data.unlabelled`"
         )
     return Pool.of(
-        [(of, parts["train"], True), *((more, range(len(more)), False) for more in extra)],
+        [(of, parts["train"], True), *((more, _unlabelled(more), False) for more in extra)],
         view_recipe(recipe.views, first_is_identity=recipe.views.first_is_identity),
         views_per_frame=recipe.views.per_frame,
         seed=recipe.seed,
@@ -99,9 +125,8 @@ def source(config: TeacherConfig) -> Source:
     """Return a teacher ready to look, with the identity of its weights."""
     entry = entry_of(config.name)
     teacher = build_teacher(config.name, weights=config.weights, input_px=config.input_px)
-    file = entry.shipped_path if config.weights is None else find_weights_file(config.weights)
     identity = {
-        "weights_sha256": sha256_of(file),
+        "weights_sha256": sha256_of(weights_file(config)),
         "family": entry.family,
         "input_px": teacher.spec.input_px,
         "mean": list(entry.mean),
@@ -109,6 +134,16 @@ def source(config: TeacherConfig) -> Source:
         "intensity": entry.intensity,
     }
     return Source(entry, teacher, identity)
+
+
+def _unlabelled(extra: Dataset) -> list[int]:
+    """Return the frames that nobody has labelled: labelled ones of another set are for testing on it."""
+    return [index for index, frame in enumerate(extra.frames) if not frame.is_labelled]
+
+
+def weights_file(config: TeacherConfig) -> Path:
+    """Return the file that a teacher's weights come from, which need not exist."""
+    return entry_of(config.name).shipped_path if config.weights is None else find_weights_file(config.weights)
 
 
 def student(recipe: Recipe, *, arm: str) -> Student:
@@ -168,6 +203,22 @@ def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
     head = decoder(recipe, learner, num_structures, arm="align")
     encoder = Encoder(tuned_from=0, learning_rate_scale=1.0, norms="local")
     return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
+
+
+COSMETIC = {"log_every", "checkpoint_every_s", "validations"}
+"""Settings of a training that change nothing of its result."""
+
+
+def training_settings(config: TrainingConfig) -> dict[str, object]:
+    """Return what of a training's settings decides its result, JSON-like."""
+    return config.model_dump(mode="json", exclude=COSMETIC)
+
+
+def student_settings(recipe: Recipe) -> dict[str, object]:
+    """Return what of the student's settings decides a result: with the hash of its initial weights, if they come from a file."""
+    settings = recipe.student.model_dump(mode="json")
+    file = Path(recipe.student.init)
+    return {**settings, "init_sha256": sha256_of(file) if file.is_file() else None}
 
 
 def plan(config: TrainingConfig, *, seed: int, num_samples: int) -> Plan:

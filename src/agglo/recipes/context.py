@@ -52,21 +52,27 @@ class Run:
 
     @cached_property
     def split(self) -> Split:
-        """Its split, made once and kept in `split.json`."""
-        path = self.folder / "split.json"
+        """Its split, made once and kept in `dataset/split.json`."""
+        path = self.folder / "dataset" / "split.json"
         if not path.exists():
             build.split(self.recipe, self.dataset).save(path)
         return load_split(path, self.dataset)
 
     def stage(
-        self, name: str, settings: dict[str, Any], *, after: Sequence[str] = (), folder: str | None = None
+        self,
+        name: str,
+        settings: dict[str, Any],
+        *,
+        after: Sequence[str] = (),
+        folder: str | None = None,
+        is_whole: Callable[[], bool] = lambda: True,
     ) -> Stage:
         """Return stage `name`, whose results also depend on those of the stages `after` which it comes.
 
-        Its folder has its name unless `folder` says otherwise.
+        Its folder has its name unless `folder` says otherwise; `is_whole` tells whether its results are still there.
         """
         inputs = {
             f"after_{before}": self.stages[before].identity for before in after if before in self.stages
         }
-        self.stages[name] = Stage(name, self.folder / (folder or name), {**settings, **inputs})
+        self.stages[name] = Stage(name, self.folder / (folder or name), {**settings, **inputs}, is_whole)
         return self.stages[name]

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from agglo.core.files import write_atomic
 from agglo.core.runlog import read_log
 from agglo.distill import DistilSource
+from agglo.distill.balance import AttentionBalancer
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.extract import pool_and_store
@@ -25,12 +26,14 @@ def distill(run: Run) -> bool:
     """Train the student on the feature store; leaves `distill/student.safetensors`."""
     recipe = run.recipe
     settings = {
-        "distill": recipe.distill.model_dump(mode="json"),
-        "student": recipe.student.model_dump(mode="json"),
+        "distill": build.training_settings(recipe.distill),
+        "student": build.student_settings(recipe),
         "precision": recipe.device.precision,
         "seed": recipe.seed,
     }
-    stage = run.stage("distill", settings, after=["dataset", "extract"])
+    stage = run.stage(
+        "distill", settings, after=["dataset", "extract"], is_whole=lambda: student_file(run).exists()
+    )
 
     def work() -> Facts:
         pool, store = pool_and_store(run)
@@ -68,8 +71,9 @@ def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def _warn_of_collapse(weights: Mapping[str, float]) -> None:
     """Say aloud that learned weights have run into one teacher; nothing else of the run would show it."""
+    highest = 1 - AttentionBalancer.FLOOR * (len(weights) - 1)
     for name, weight in weights.items():
-        if weight > COLLAPSED_OVER and len(weights) > 1:
+        if len(weights) > 1 and weight > COLLAPSED_OVER * highest:
             _log.warning(
                 "the balancer gives %.0f%% of the weight to %s: the other teachers hardly count; try `distill.balance: uniform`",
                 100 * weight,

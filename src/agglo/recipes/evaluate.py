@@ -36,7 +36,12 @@ def evaluate(run: Run) -> bool:
         "evaluate": config.model_dump(mode="json"),
         "report": run.recipe.report.model_dump(mode="json"),
     }
-    stage = run.stage("evaluate", settings, after=["align", "supervised"])
+    stage = run.stage(
+        "evaluate",
+        settings,
+        after=["align", "supervised"],
+        is_whole=lambda: (run.folder / "evaluate" / "table.json").exists(),
+    )
     arms = {"align": stage.folder}
     if "supervised" in run.stages:
         arms["supervised"] = stage.folder / "supervised"
@@ -54,10 +59,10 @@ def _score_arm(run: Run, arm: str, folder: Path) -> float | None:
     rules = ScoreRules(recipe.evaluate.hd95_mode, recipe.evaluate.min_visible)
     predictor = load(model_folder(run, arm))
     indices = [index for index in run.split[SPLIT] if found.frames[index].is_labelled]
-    cases = score_frames(predictor.masks, found, indices, rules, progress=run.tell(f"score {arm}"))
     RunLog(run.folder / "log.jsonl").write(
         scored=SPLIT, arm=arm, frames=len(indices), at=datetime.now(UTC).isoformat()
     )
+    cases = score_frames(predictor.masks, found, indices, rules, progress=run.tell(f"score {arm}"))
     scores = table(
         cases,
         split=SPLIT,
@@ -103,11 +108,6 @@ def _keep_pictures(
     write_pictures(folder / "pictures.npz", pictures, structures=found.structures, colours=list(colours))
     middle = [ranked[place] for place in np.linspace(0, len(ranked) - 1, FEATURE_FRAMES).round().astype(int)]
     write_features(folder / "features.npz", _feature_rows(run, predictor, middle))
-    if not _is_phantom(found):
-        write_text(
-            run.folder / "CONTAINS_PATIENT_DATA",
-            "Pictures of real people: treat this folder as patient data.\n",
-        )
 
 
 def rank_frames(cases: Sequence[Case], min_visible: float) -> list[str]:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import torch
-
+from agglo.config.schema import ExtraFrames, TeacherConfig
+from agglo.core.files import sha256_of
+from agglo.data import open_dataset
 from agglo.features import FeatureStore, Samples
 from agglo.features.extract import Source
 from agglo.features.extract import extract as extract_features
@@ -17,33 +18,42 @@ def extract(run: Run) -> bool:
     """Fill the run's feature store."""
     recipe = run.recipe
     settings = {
-        "teachers": [teacher.model_dump(mode="json") for teacher in recipe.teachers],
+        "teachers": {teacher.name: _weights_of(teacher) for teacher in recipe.teachers},
         "views": recipe.views.model_dump(mode="json"),
-        "unlabelled": [extra.model_dump(mode="json") for extra in recipe.data.unlabelled],
+        "unlabelled": {str(extra.folder): _frames_of(extra) for extra in recipe.data.unlabelled},
         "seed": recipe.seed,
     }
-    stage = run.stage("extract", settings, after=["dataset"], folder="features")
+    stage = run.stage(
+        "extract", settings, after=["dataset"], folder="features", is_whole=lambda: _is_whole(run)
+    )
 
     def work() -> Facts:
         sources = {teacher.name: build.source(teacher) for teacher in recipe.teachers}
         pool = build.pool(recipe, run.dataset, run.split)
-        _, effort = extract_features(
+        store, effort = extract_features(
             pool,
             sources,
             store_folder(run),
-            device=_device(recipe.device.accelerator),
+            device=build.device(recipe).resolved,
             progress=run.tell("extract"),
         )
         return {
             "frames": len(pool.frames),
             "samples": len(pool),
             "labels": "none",
-            "wall_s": round(effort.wall_s, 2),
-            "forward_s": round(effort.forward_s, 2),
+            "wall_s": round(sum(store.column(name).seconds for name in sources), 2),
+            "forward_s_of_last_call": round(effort.forward_s, 2),
             "teachers": {name: _facts_of(source) for name, source in sources.items()},
         }
 
     return stage.run(work)
+
+
+def _is_whole(run: Run) -> bool:
+    """Return whether every block of every teacher is there; whether its bytes are those written, `agglo store verify` tells."""
+    store = FeatureStore.open(store_folder(run))
+    names = [teacher.name for teacher in run.recipe.teachers]
+    return all(name in store.teachers and not store.column(name).missing_blocks() for name in names)
 
 
 def store_folder(run: Run) -> Path:
@@ -73,6 +83,11 @@ def _facts_of(source: Source) -> Facts:
     }
 
 
-def _device(accelerator: str) -> torch.device:
-    has_gpu = accelerator in {"auto", "cuda"} and torch.cuda.is_available()
-    return torch.device("cuda" if has_gpu else "cpu")
+def _weights_of(config: TeacherConfig) -> dict[str, object]:
+    file = build.weights_file(config)
+    return {"input_px": config.input_px, "sha256": sha256_of(file) if file.is_file() else None}
+
+
+def _frames_of(extra: ExtraFrames) -> dict[str, object]:
+    found = open_dataset(extra.folder, structures=(), polarity=extra.polarity)
+    return {"polarity": extra.polarity, "images": found.image_fingerprint}

@@ -4,11 +4,17 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from agglo.config.schema import PhantomConfig
+from agglo.core.files import write_text
 from agglo.core.progress import Progress, silent
 from agglo.data import DatasetWriter, FrameInfo, State
 from agglo.phantom import GROUPS, STRUCTURES, PhantomFrame, render_study, sample_study
 from agglo.recipes.context import Run
 from agglo.recipes.stage import Facts
+
+PATIENT_DATA = (
+    "This run was made from real images. Features, pictures and reports in this folder are patient data: "
+    "keep, share and delete them as such.\n"
+)
 
 
 def dataset(run: Run) -> bool:
@@ -22,12 +28,15 @@ def dataset(run: Run) -> bool:
         "polarity": config.polarity,
         "split": config.split.model_dump(mode="json"),
     }
-    stage = run.stage("dataset", settings)
+    split_file = run.folder / "dataset" / "split.json"
+    stage = run.stage("dataset", settings, is_whole=split_file.exists)
 
     def work() -> Facts:
         if config.phantom is not None:
             make_phantom(run.dataset_folder, config.phantom, progress=run.tell("phantom"))
         found, parts = run.dataset, run.split
+        if not found.description.get("is_phantom") or config.unlabelled:
+            write_text(run.folder / "CONTAINS_PATIENT_DATA", PATIENT_DATA)
         return {
             "name": found.name,
             "frames": len(found),
@@ -112,5 +121,6 @@ def _facts(frame: PhantomFrame) -> dict[str, str]:
         "is_airway_closed": str(int(truth.is_airway_closed)),
         "ues_opening_mm": f"{truth.ues_opening_mm:.2f}",
         "volume_ml": f"{truth.volume_ml:.2f}",
+        "field_diagonal_px": f"{truth.field_diagonal_px:.1f}",
         **{f"landmark:{name}": place for name, place in places.items()},
     }

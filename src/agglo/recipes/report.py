@@ -7,7 +7,9 @@ from agglo.report.page import write_report
 
 def report(run: Run) -> bool:
     """Write `report.html`."""
-    stage = run.stage("report", {}, after=["evaluate"])
+    stage = run.stage(
+        "report", {}, after=["evaluate"], is_whole=lambda: (run.folder / "report.html").exists()
+    )
 
     def work() -> Facts:
         return {"page": write_report(run.folder).name}

@@ -34,6 +34,7 @@ def run(recipe: Recipe, *, last: str = "report", tell: Tell = tell_nobody) -> li
         AggloError: something outside of Agglo must change first; what is made stays, and the same call goes on.
     """
     build.check_names(recipe)
+    build.check_inputs(recipe)
     under_way = Run(recipe, tell)
     done = []
     for name, verb in VERBS.items():

@@ -29,11 +29,13 @@ class Stage:
         name: as the user knows it.
         folder: where its results go.
         settings: JSON-like; what decides its results.
+        is_whole: whether its results are there, asked of a stage that says it is done; if not, it is done again.
     """
 
     name: str
     folder: Path
     settings: Settings
+    is_whole: Callable[[], bool] = lambda: True
 
     @property
     def identity(self) -> str:
@@ -56,7 +58,7 @@ class Stage:
                 f"stage {self.name} in {self.folder} was made with other settings ({differing}); nothing was touched. "
                 "Choose another run folder (`out=…`), or delete this stage's folder to make it anew"
             )
-        return bool(found["is_done"])
+        return bool(found["is_done"]) and self.is_whole()
 
     @property
     def facts(self) -> Facts:

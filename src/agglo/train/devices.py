@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from agglo.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Device:
     Attributes:
         accelerator: `cpu`, `cuda`, `mps`, or `auto` (the best that is there).
         devices: processes on this machine; more than one trains data-parallel.
-        precision: `auto` is bf16 autocast on a GPU that has it and fp32 elsewhere; `16-mixed` scales the loss.
+        precision: `auto` is bf16 autocast on a GPU that has it and fp32 elsewhere.
         threads: CPU threads for torch; 0 leaves its choice. Bit-equal results need the same number.
     """
 
@@ -26,6 +28,24 @@ class Device:
     devices: int = 1
     precision: Precision = "auto"
     threads: int = 0
+
+    @property
+    def resolved(self) -> torch.device:
+        """The device that `accelerator` means on this machine.
+
+        Raises:
+            ConfigError: it is not there.
+        """
+        there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if self.accelerator == "auto":
+            return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+        if not there.get(self.accelerator, False):
+            found = ", ".join(name for name, is_there in there.items() if is_there)
+            raise ConfigError(
+                f"`device.accelerator` must be there, but {self.accelerator} is not on this machine (there is: {found}); "
+                "choose one of these, or auto"
+            )
+        return torch.device(self.accelerator)
 
     def start(self) -> "Fabric":
         """Return a launched Fabric; TF32 is off, so that fp32 means fp32 everywhere."""
@@ -36,16 +56,12 @@ class Device:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         precision: Any = self._resolved_precision()
-        fabric = Fabric(accelerator=self.accelerator, devices=self.devices, precision=precision)
+        fabric = Fabric(accelerator=self.resolved.type, devices=self.devices, precision=precision)
         fabric.launch()
         return fabric
 
     def _resolved_precision(self) -> str:
         if self.precision != "auto":
             return self.precision
-        has_bf16_gpu = (
-            self.accelerator in {"auto", "cuda"}
-            and torch.cuda.is_available()
-            and torch.cuda.is_bf16_supported()
-        )
+        has_bf16_gpu = self.resolved.type == "cuda" and torch.cuda.is_bf16_supported()
         return "bf16-mixed" if has_bf16_gpu else "32-true"

@@ -138,8 +138,8 @@ class Training:
         )
 
     def save(self) -> None:
-        """Write the checkpoint (first process only)."""
-        if self.fabric.is_global_zero:
+        """Write the checkpoint (first process only), unless a figure has left the finite: then the last good one stays."""
+        if self.fabric.is_global_zero and not bool(self.state.is_bad):
             self.checkpoint.save(self.task, self.optimizer, self.state)
 
     def run(self, batches: Iterator[Any], plan: Plan, hooks: Sequence[Hook]) -> None:

@@ -33,18 +33,29 @@ def batch() -> dict[str, object]:
         name: torch.randn(2, dim, cells, cells, generator=random).half()
         for name, (dim, cells) in DIMS.items()
     }
-    return {"grey": torch.rand(2, 64, 64, generator=random), "features": features}
+    grey = torch.rand(2, 64, 64, generator=random)
+    return {"grey": grey, "coverage": torch.ones(2, 8, 8), "features": features}
 
 
 @pytest.mark.parametrize("match", ["teacher", "larger"])
 def test_the_total_is_the_weighted_sum_and_every_teacher_is_logged(match: str) -> None:
     outcome = task(match=match)(batch(), 0)
-    assert set(outcome.scalars) == {
+    assert set(outcome.scalars) == {"student_loss"} | {
         f"teachers/{name}/{figure}" for name in DIMS for figure in ("loss", "cosine", "weight")
     }
     expected = sum(outcome.scalars[f"teachers/{name}/loss"] * 0.5 for name in DIMS)
     torch.testing.assert_close(outcome.total.detach(), expected)
     assert not any(figure.requires_grad for figure in outcome.scalars.values())
+
+
+def test_padding_has_no_influence() -> None:
+    learner, samples = task().eval(), batch()
+    samples["coverage"][:, 4:] = 0
+    before = learner(samples, 0).total
+    samples["features"]["fine"][:, :, 10:] += 5
+    assert torch.equal(learner(samples, 0).total, before)
+    samples["features"]["fine"][:, :, :4] += 5
+    assert not torch.equal(learner(samples, 0).total, before)
 
 
 def test_only_the_larger_grid_changes_the_coarse_teachers_loss() -> None:

@@ -15,6 +15,7 @@ SAMPLES = Samples(
     "data", tuple(f"f{number}" for number in range(50)), (True,) * 40 + (False,) * 10, 2, {"zoom": [1, 2]}, 5
 )
 DIM, GRID = 6, (3, 4)
+WHOLE = np.ones((64, *GRID), np.float32)
 
 
 def features(block: int, count: int) -> np.ndarray:
@@ -26,7 +27,8 @@ def filled(folder: Path, blocks: tuple[int, ...] = (0, 1)) -> Column:
         "teacher", dim=DIM, grid=GRID, identity={"weights": "a"}
     )
     for block in blocks:
-        column.write_block(block, features(block, len(column.block_range(block))))
+        count = len(column.block_range(block))
+        column.write_block(block, features(block, count), WHOLE[:count], seconds=0.5)
     return FeatureStore.open(folder).column("teacher")
 
 
@@ -42,6 +44,29 @@ def test_what_is_written_is_read_and_summed_up(tmp_path: Path) -> None:
     np.testing.assert_allclose(moments.mean, whole.mean, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(moments.covariance, whole.covariance, rtol=1e-10)
     assert column.verify() == []
+
+
+def test_padding_is_not_counted_and_costs_add_up(tmp_path: Path) -> None:
+    column = FeatureStore.create(tmp_path, SAMPLES).add_column("teacher", dim=DIM, grid=GRID, identity={})
+    coverage = WHOLE.copy()
+    coverage[:, 0] = 0.4
+    for block in (0, 1):
+        count = len(column.block_range(block))
+        column.write_block(block, features(block, count), coverage[:count], seconds=0.5)
+    column = FeatureStore.open(tmp_path).column("teacher")
+    assert column.moments().count == 80 * 8
+    assert column.seconds == 1.0
+
+
+def test_a_damaged_block_can_be_written_again(tmp_path: Path) -> None:
+    column = filled(tmp_path)
+    (tmp_path / "columns/teacher/features/c/1/0/0/0").write_bytes(b"no shard")
+    (tmp_path / "columns/teacher/blocks/000001.json").unlink()
+    column = FeatureStore.open(tmp_path).column("teacher")
+    column.write_block(1, features(1, 36), WHOLE[:36])
+    reopened = FeatureStore.open(tmp_path).column("teacher")
+    assert reopened.verify() == []
+    assert (reopened.read(99) == features(1, 36)[35]).all()
 
 
 def test_an_unfinished_block_does_not_exist(tmp_path: Path) -> None:
@@ -97,7 +122,7 @@ def test_features_that_float16_cannot_hold_are_refused(tmp_path: Path) -> None:
     bad = features(0, 64)
     bad[3, 0, 0, 0] = np.inf
     with pytest.raises(StoreError, match="must be finite in float16, but block 0"):
-        column.write_block(0, bad)
+        column.write_block(0, bad, WHOLE)
     assert column.missing_blocks() == [0, 1]
 
 
