@@ -15,7 +15,7 @@ from agglo.core.runlog import RunLog
 from agglo.distill import DistilSource
 from agglo.features.extract import extract
 from agglo.recipes import build
-from agglo.recipes.make_phantom import make_phantom
+from agglo.recipes.dataset import make_phantom
 from agglo.train import Place, Watch
 from agglo.train.loop import begin, make_hooks
 
@@ -50,7 +50,7 @@ def _bench(folder: Path, rounds: int) -> dict[str, Any]:
     make_phantom(folder / "dataset", PhantomConfig(patients=PATIENTS, frames=FRAMES))
     dataset = build.dataset(recipe, folder / "dataset")
     pool = build.pool(recipe, dataset, build.split(recipe, dataset))
-    sources = {teacher.name: build.source(teacher) for teacher in recipe.teachers}
+    sources = {teacher.name: build.ready_teacher(teacher) for teacher in recipe.teachers}
     store, effort = extract(pool, sources, folder / "features")
     source = DistilSource(pool, store, list(sources), size_px=recipe.student.input_px)
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))

@@ -24,7 +24,7 @@ def phantom(
     from agglo.config.load import validated
     from agglo.config.schema import PhantomConfig
     from agglo.core.errors import DataError
-    from agglo.recipes.make_phantom import make_phantom
+    from agglo.recipes.dataset import make_phantom
 
     values = {"patients": patients, "frames": frames, "size_px": size, "seed": seed, "preset": preset}
     if (out / "dataset.json").exists():

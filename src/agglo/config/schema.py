@@ -38,7 +38,9 @@ class SplitConfig(Section):
     ranges: dict[str, list[tuple[int, int]]] | None = Field(
         None, description="for `by: time`: first and last index of each range"
     )
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] | None = Field(
+        0, description="of the shuffle; null keeps the order of names"
+    )
 
     @model_validator(mode="after")
     def _adds_up(self) -> "SplitConfig":

@@ -31,14 +31,14 @@ class Split(Mapping[str, tuple[int, ...]]):
     Attributes:
         parts: frame numbers of each part.
         by: the unit that is never torn apart.
-        seed: it was drawn with.
+        seed: it was drawn with; None where units were taken in order.
         dataset_fingerprint: of the dataset it belongs to.
         settings: fractions or ranges it was made from.
     """
 
     parts: Mapping[str, tuple[int, ...]]
     by: Unit
-    seed: int
+    seed: int | None
     dataset_fingerprint: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -106,7 +106,7 @@ def split_by(
     *,
     by: Unit = "patient",
     fractions: Sequence[float] = (0.6, 0.1, 0.3),
-    seed: int = 0,
+    seed: int | None = 0,
     ranges: Ranges | None = None,
     gap_frames: int = GAP_FRAMES,
 ) -> Split:
@@ -117,7 +117,7 @@ def split_by(
         by: "patient" and "video" shuffle those and never tear one apart; "blocks" cuts every video into consecutive train, val
             and test with a gap between them; "time" takes the given `ranges` of the frames' index, in every video.
         fractions: of units (frames, for blocks) in train, val and test; they sum to 1, 0 leaves a part empty.
-        seed: of the shuffle; no matter for blocks and time.
+        seed: of the shuffle; None takes units in the order of their names; no matter for blocks and time.
         ranges: by part name the first and last index (both inclusive) of its ranges; for "time" only.
         gap_frames: left out between blocks.
 
@@ -181,13 +181,16 @@ def _counts(total: int, fractions: Sequence[float], what: str) -> list[int]:
     return counts
 
 
-def _by_unit(dataset: Dataset, by: Unit, fractions: Sequence[float], seed: int) -> dict[str, tuple[int, ...]]:
+def _by_unit(
+    dataset: Dataset, by: Unit, fractions: Sequence[float], seed: int | None
+) -> dict[str, tuple[int, ...]]:
     units = sorted({unit_of(frame, by) for frame in dataset.frames})
     counts = _counts(len(units), fractions, f"{by}s")
-    shuffled = [units[place] for place in generator(seed, "split", by).permutation(len(units))]
+    if seed is not None:
+        units = [units[place] for place in generator(seed, "split", by).permutation(len(units))]
     part_of: dict[str, str] = {}
     for part, count in zip(PARTS, counts, strict=True):
-        part_of.update(dict.fromkeys(shuffled[len(part_of) : len(part_of) + count], part))
+        part_of.update(dict.fromkeys(units[len(part_of) : len(part_of) + count], part))
     return _collect(PARTS, [part_of[unit_of(frame, by)] for frame in dataset.frames])
 
 

@@ -20,7 +20,7 @@ from agglo.teachers import Teacher, TeacherEntry, preprocess
 
 
 @dataclass(frozen=True)
-class Source:
+class ReadyTeacher:
     """A teacher ready to look: the model, its catalogue entry, and the identity of its weights."""
 
     entry: TeacherEntry
@@ -39,7 +39,7 @@ class Effort:
 
 def extract(
     pool: Pool,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, ReadyTeacher],
     folder: Path,
     *,
     batch_size: int = 16,
@@ -80,7 +80,7 @@ def extract(
     return FeatureStore.open(folder), Effort(len(work), time.monotonic() - began, forward_s)
 
 
-def _column(store: FeatureStore, name: str, source: Source) -> Column:
+def _column(store: FeatureStore, name: str, source: ReadyTeacher) -> Column:
     spec = source.teacher.spec
     return store.add_column(name, dim=spec.dim, grid=spec.grid, identity=dict(source.identity))
 
@@ -88,7 +88,7 @@ def _column(store: FeatureStore, name: str, source: Source) -> Column:
 def _render_later(
     ahead: ThreadPoolExecutor,
     pool: Pool,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, ReadyTeacher],
     columns: Mapping[str, Column],
     work: list[tuple[str, int]],
     place: int,
@@ -110,7 +110,10 @@ def _coverage(pool: Pool, samples: range, cells: int) -> Float[np.ndarray, "samp
 
 
 def _look(
-    source: Source, pictures: Float[np.ndarray, "samples size size"], batch_size: int, device: torch.device
+    source: ReadyTeacher,
+    pictures: Float[np.ndarray, "samples size size"],
+    batch_size: int,
+    device: torch.device,
 ) -> tuple[Float16[np.ndarray, "samples dim h w"], float]:
     """Return the features of `pictures` and the seconds that the teacher's forward passes took."""
     teacher, seen, seconds = source.teacher.to(device), [], 0.0

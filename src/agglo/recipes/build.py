@@ -14,7 +14,7 @@ from agglo.data import Dataset, Split, ViewRecipe, open_dataset, split_by
 from agglo.decoders import StructureDecoder
 from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, TeacherTarget, make_balancer, make_head
 from agglo.features import FeatureStore, make_normaliser
-from agglo.features.extract import Source
+from agglo.features.extract import ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import NECKS, Student, build_student
@@ -121,7 +121,7 @@ def pool(recipe: Recipe, of: Dataset, parts: Split) -> Pool:
     )
 
 
-def source(config: TeacherConfig) -> Source:
+def ready_teacher(config: TeacherConfig) -> ReadyTeacher:
     """Return a teacher ready to look, with the identity of its weights."""
     entry = entry_of(config.name)
     teacher = build_teacher(config.name, weights=config.weights, input_px=config.input_px)
@@ -133,7 +133,7 @@ def source(config: TeacherConfig) -> Source:
         "std": list(entry.std),
         "intensity": entry.intensity,
     }
-    return Source(entry, teacher, identity)
+    return ReadyTeacher(entry, teacher, identity)
 
 
 def _unlabelled(extra: Dataset) -> list[int]:

@@ -143,7 +143,7 @@ def _picture(found: Dataset, predictor: Predictor, cases: Sequence[Case], index:
 
 def _feature_rows(run: Run, predictor: Predictor, indices: Sequence[int]) -> list[FeatureRow]:
     """Return the maps of the aligned student and of every teacher for some frames, each at its own input size."""
-    sources = {teacher.name: build.source(teacher) for teacher in run.recipe.teachers}
+    sources = {teacher.name: build.ready_teacher(teacher) for teacher in run.recipe.teachers}
     rows = []
     for index in indices:
         image = run.dataset.image(index)

@@ -6,7 +6,7 @@ from agglo.config.schema import ExtraFrames, TeacherConfig
 from agglo.core.files import sha256_of
 from agglo.data import open_dataset
 from agglo.features import FeatureStore, Samples
-from agglo.features.extract import Source
+from agglo.features.extract import ReadyTeacher
 from agglo.features.extract import extract as extract_features
 from agglo.features.pool import Pool
 from agglo.recipes import build
@@ -28,7 +28,7 @@ def extract(run: Run) -> bool:
     )
 
     def work() -> Facts:
-        sources = {teacher.name: build.source(teacher) for teacher in recipe.teachers}
+        sources = {teacher.name: build.ready_teacher(teacher) for teacher in recipe.teachers}
         pool = build.pool(recipe, run.dataset, run.split)
         store, effort = extract_features(
             pool,
@@ -68,7 +68,7 @@ def pool_and_store(run: Run) -> tuple[Pool, FeatureStore]:
     return pool, FeatureStore.create(store_folder(run), samples)
 
 
-def _facts_of(source: Source) -> Facts:
+def _facts_of(source: ReadyTeacher) -> Facts:
     entry, spec = source.entry, source.teacher.spec
     return {
         "family": entry.family,

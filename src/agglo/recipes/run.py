@@ -8,11 +8,11 @@ from agglo.core.files import write_json, write_text
 from agglo.recipes import build
 from agglo.recipes.align import align, supervised
 from agglo.recipes.context import Run, Tell, tell_nobody
+from agglo.recipes.dataset import dataset
 from agglo.recipes.distill import distill
 from agglo.recipes.environment import environment
 from agglo.recipes.evaluate import evaluate
 from agglo.recipes.extract import extract
-from agglo.recipes.make_phantom import dataset
 from agglo.recipes.report import report
 
 VERBS: Mapping[str, Callable[[Run], bool]] = {
