@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from agglo.core.runlog import read_log
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore"}
 
@@ -41,3 +43,11 @@ def command(*words: str | Path) -> list[str]:
 def tiny(out: Path, *more: str) -> list[str]:
     """Return the words of a tiny run into `out`."""
     return ["run", str(ROOT / "recipes" / "phantom-quick.yaml"), f"out={out}", *TINY, *more]
+
+
+def losses_of(run: Path) -> dict[str, list[float]]:
+    """Return the losses of both stages, step by step."""
+    return {
+        stage: [round(entry["loss"], 5) for entry in read_log(run / stage / "log.jsonl") if "loss" in entry]
+        for stage in ("distill", "align")
+    }

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import agglo as package
-from flow.command_line import agglo, tiny
+from flow.command_line import ROOT, agglo, losses_of, tiny
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,16 @@ def test_a_run_ends_in_a_table_a_model_and_a_report(run_folder: Path) -> None:
     )
 
 
+def test_losses_fall_as_recorded(run_folder: Path) -> None:
+    """The guard of every refactor. Machines round differently, so curves may differ by two per cent."""
+    recorded = json.loads((ROOT / "tests" / "golden" / "losses.json").read_text())
+    found = losses_of(run_folder)
+    assert found.keys() == recorded.keys()
+    for stage, losses in recorded.items():
+        assert found[stage] == pytest.approx(losses, rel=0.02), stage
+        assert losses[-1] < losses[0]
+
+
 def test_the_supervised_arm_got_the_wall_time_of_the_distilled_one(run_folder: Path) -> None:
     budget = json.loads((run_folder / "supervised" / "budget.json").read_text())
     spent = [
@@ -58,6 +68,48 @@ def test_a_second_run_does_nothing_and_says_so(run_folder: Path) -> None:
     assert again.returncode == 0
     assert "everything is done already, up to report; nothing to do" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in run_folder.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_lost_is_made_again_and_nothing_else(run_folder: Path) -> None:
+    page = (run_folder / "report.html").read_text()
+    (run_folder / "report.html").unlink()
+    again = agglo(*tiny(run_folder))
+    assert again.returncode == 0
+    assert ": report done in" in again.stdout
+    assert (run_folder / "report.html").read_text() == page
+
+
+def test_cosmetic_settings_change_nothing(run_folder: Path) -> None:
+    again = agglo(*tiny(run_folder, "distill.log_every=7", "align.checkpoint_every_s=5"))
+    assert "nothing to do" in again.stdout
+
+
+def test_all_that_is_missing_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    refused = agglo(
+        *tiny(
+            tmp_path / "run",
+            "teachers=[{name: rad-dino}, {name: lab-sam, weights: nowhere}]",
+            "student.init=nothing",
+            "data.unlabelled=[{folder: nobody}]",
+        )
+    )
+    assert refused.returncode == 2
+    assert "phantom-quick: 4 missing" in refused.stderr
+    for text in (
+        "nobody must be a dataset folder",
+        "rad-dino needs its weights",
+        "at nowhere",
+        "got nothing",
+    ):
+        assert text in refused.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dataset_is_not_overwritten_by_a_phantom(run_folder: Path) -> None:
+    refused = agglo("phantom", run_folder / "dataset", "--patients", "1")
+    assert refused.returncode == 2
+    assert "holds a dataset, which would be lost" in refused.stderr
+    assert len((run_folder / "dataset" / "frames.csv").read_text().splitlines()) == 1 + 8 * 6
 
 
 def test_other_settings_are_refused_and_nothing_is_touched(run_folder: Path) -> None:

@@ -17,7 +17,7 @@ from agglo.train import Outcome, Task
 
 
 @dataclass(frozen=True)
-class Encoder:
+class EncoderTuning:
     """How the encoder takes part.
 
     Attributes:
@@ -36,7 +36,7 @@ class AlignTask(Task):
     """A student and a structure decoder."""
 
     def __init__(
-        self, student: Student, decoder: StructureDecoder, *, encoder: Encoder, dice_weight: float = 1.0
+        self, student: Student, decoder: StructureDecoder, *, encoder: EncoderTuning, dice_weight: float = 1.0
     ) -> None:
         """Take ready-made parts; `dice_weight` weighs the Dice loss against the cross-entropy."""
         super().__init__()

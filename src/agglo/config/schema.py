@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -34,7 +34,7 @@ class SplitConfig(Section):
     """How frames are parted into train, val and test."""
 
     by: Literal["patient", "video", "blocks", "time"] = "patient"
-    fractions: tuple[Share, Share, Share] = (0.6, 0.1, 0.3)
+    fractions: tuple[Fraction, Fraction, Fraction] = (0.6, 0.1, 0.3)
     ranges: dict[str, list[tuple[int, int]]] | None = Field(
         None, description="for `by: time`: first and last index of each range"
     )
@@ -87,12 +87,12 @@ class ViewsConfig(Section):
     rotation_deg: Annotated[float, Field(ge=0, le=180)] = 12.0
     zoom: tuple[float, float] = (0.85, 1.3)
     aspect: Annotated[float, Field(ge=1)] = 1.08
-    shift: Share = 0.08
-    flip_probability: Share = 0.5
+    shift: Fraction = 0.08
+    flip_probability: Fraction = 0.5
     gamma: tuple[float, float] = (0.7, 1.4)
     gain: tuple[float, float] = (0.85, 1.15)
     offset: tuple[float, float] = (-0.06, 0.06)
-    invert_probability: Share = 0.0
+    invert_probability: Fraction = 0.0
 
 
 class TeacherConfig(Section):
@@ -158,7 +158,7 @@ class AlignConfig(TrainingConfig):
     """Stage 2."""
 
     encoder: Literal["frozen", "finetune"] = "finetune"
-    frozen_share: Share = Field(
+    frozen_share: Fraction = Field(
         0.3, description="finetune: share of the steps before the encoder is trained too"
     )
     encoder_learning_rate_scale: Annotated[float, Field(gt=0, le=1)] = 0.3
@@ -180,7 +180,7 @@ class EvaluateConfig(Section):
     """How test is scored."""
 
     hd95_mode: Literal["pooled", "max"] = "pooled"
-    min_visible: Share = Field(0.5, description="headline scores are on structures at least this visible")
+    min_visible: Fraction = Field(0.5, description="headline scores are on structures at least this visible")
     pictures: Annotated[int, Field(ge=0)] = Field(2, description="each of best, median and worst frames")
 
 

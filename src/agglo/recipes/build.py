@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from agglo.align import AlignTask, Encoder
+from agglo.align import AlignTask, EncoderTuning
 from agglo.config.schema import Recipe, TeacherConfig, TrainingConfig, ViewsConfig
 from agglo.core.errors import ConfigError
 from agglo.core.files import sha256_of
@@ -192,7 +192,7 @@ def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: 
     """Build stage 2 on a distilled student."""
     config = recipe.align
     tuned_from = None if config.encoder == "frozen" else int(config.frozen_share * steps)
-    encoder = Encoder(tuned_from, config.encoder_learning_rate_scale, norms="frozen")
+    encoder = EncoderTuning(tuned_from, config.encoder_learning_rate_scale, norms="frozen")
     head = decoder(recipe, learner, num_structures, arm="align")
     return AlignTask(learner, head, encoder=encoder, dice_weight=config.dice_weight)
 
@@ -201,7 +201,7 @@ def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
     """Build the bar: the same student and decoder, trained on masks from the first step."""
     learner = student(recipe, arm="distil")
     head = decoder(recipe, learner, num_structures, arm="align")
-    encoder = Encoder(tuned_from=0, learning_rate_scale=1.0, norms="local")
+    encoder = EncoderTuning(tuned_from=0, learning_rate_scale=1.0, norms="local")
     return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agglo.align import AlignTask, Encoder, binary_cross_entropy, dice_loss
+from agglo.align import AlignTask, EncoderTuning, binary_cross_entropy, dice_loss
 from agglo.decoders import StructureDecoder
 from agglo.students import build_student
 
@@ -24,7 +24,7 @@ def test_mask_losses(logits: list[float], coverage: list[float], dice: float, en
     assert float(binary_cross_entropy(*maps)) == pytest.approx(entropy, rel=1e-5, abs=1e-5)
 
 
-def task(encoder: Encoder) -> AlignTask:
+def task(encoder: EncoderTuning) -> AlignTask:
     torch.manual_seed(0)
     student = build_student("repvit", embed_dim=32)
     dims = (student.stride8_dim, student.stride4_dim)
@@ -43,7 +43,7 @@ def batch() -> dict[str, torch.Tensor]:
 
 
 def test_what_is_not_known_has_no_influence() -> None:
-    learner, samples = task(Encoder()), batch()
+    learner, samples = task(EncoderTuning()), batch()
     before = learner.eval()(samples, 0).total
     samples["coverage"][:, 1] = 1 - samples["coverage"][:, 1]
     samples["coverage"][1, 2] = 0.5
@@ -55,20 +55,20 @@ def test_what_is_not_known_has_no_influence() -> None:
 def test_a_batch_without_any_label_has_loss_zero() -> None:
     samples = batch()
     samples["known"][:] = False
-    assert float(task(Encoder())(samples, 0).total.detach()) == 0.0
+    assert float(task(EncoderTuning())(samples, 0).total.detach()) == 0.0
 
 
 ENCODERS = {  # name: (encoder, step, does it get gradients, do its norms move)
-    "frozen": (Encoder(tuned_from=None), 100, False, False),
-    "not yet tuned": (Encoder(tuned_from=5), 4, False, False),
-    "tuned": (Encoder(tuned_from=5), 5, True, False),
-    "trained": (Encoder(tuned_from=0, norms="local"), 0, True, True),
+    "frozen": (EncoderTuning(tuned_from=None), 100, False, False),
+    "not yet tuned": (EncoderTuning(tuned_from=5), 4, False, False),
+    "tuned": (EncoderTuning(tuned_from=5), 5, True, False),
+    "trained": (EncoderTuning(tuned_from=0, norms="local"), 0, True, True),
 }
 
 
 @pytest.mark.parametrize(("encoder", "step", "has_gradients", "norms_move"), ENCODERS.values(), ids=ENCODERS)
 def test_how_the_encoder_takes_part(
-    encoder: Encoder, step: int, has_gradients: bool, norms_move: bool
+    encoder: EncoderTuning, step: int, has_gradients: bool, norms_move: bool
 ) -> None:
     learner = task(encoder).train()
     before = {name: buffer.clone() for name, buffer in learner.student.named_buffers()}

@@ -42,6 +42,12 @@ def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
     assert split_by(dataset, seed=1).parts != split_by(dataset, seed=2).parts
 
 
+def test_without_a_seed_patients_stay_in_the_order_of_their_names(tmp_path: Path) -> None:
+    dataset = _dataset(tmp_path / "d", {(f"p{k}", "v"): 1 for k in range(10)})
+    split = split_by(dataset, seed=None)
+    assert [split[part] for part in split] == [(0, 1, 2, 3, 4, 5), (6,), (7, 8, 9)]
+
+
 COUNTS = {  # name: (patients, fractions, patients in each part)
     "three_patients": (3, (0.6, 0.1, 0.3), [1, 1, 1]),
     "four_patients": (4, (0.6, 0.1, 0.3), [2, 1, 1]),

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from agglo.core.errors import ModelFolderError
 from agglo.decoders import StructureDecoder
 from agglo.predict import ModelConfig, Predictor, load, save_model
+from agglo.predict.files import predict_files
 from agglo.students import build_student
 
 NAMES = ("bolus", "C4")
@@ -58,6 +60,16 @@ def test_the_card_names_teachers_and_limits(saved: tuple[Path, Predictor]) -> No
     card = (saved[0] / "README.md").read_text()
     assert "lab-sam: licence Apache-2.0; labels it has seen: none of VFSS" in card
     assert "Research use only, not a medical device" in card
+
+
+def test_white_bone_is_inverted_on_request(saved: tuple[Path, Predictor], tmp_path: Path) -> None:
+    folder, original = saved
+    dark = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (40, 40), dtype=np.uint8)
+    Image.fromarray(255 - dark).save(tmp_path / "white.png")
+    assert predict_files(folder, [tmp_path / "white.png"], tmp_path / "out", is_inverted=True) == 1
+    for name, mask in zip(NAMES, original.masks(dark), strict=True):
+        written = np.asarray(Image.open(tmp_path / "out" / "masks" / name / "white.png"))
+        assert ((written > 0) == mask).all()
 
 
 def spoil_config(folder: Path, **changes: object) -> None:

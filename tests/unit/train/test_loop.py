@@ -106,6 +106,16 @@ def test_figures_that_leave_the_finite_stop_the_training(tmp_path: Path) -> None
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 3
 
 
+def test_a_checkpoint_never_holds_what_is_not_finite(tmp_path: Path) -> None:
+    """Even if the log looks only now and then: the timed checkpoints in between must not be spoilt."""
+    plan = Plan(steps=12, batch_size=4, learning_rate=0.02, log_every=10, checkpoint_every_s=0.0)
+    with pytest.raises(TrainingDiverged, match="at or before step 10 of 12"):
+        fit(Regression(spoil_at=5), Line(), plan, Place(tmp_path, device=CPU))
+    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert kept["step"] == 5
+    assert all(tensor.isfinite().all() for tensor in kept["task"].values())
+
+
 SPOILT = {
     "other settings": (lambda path: None, {"is": "another"}, "belongs to a training with other settings"),
     "torn file": (lambda path: path.write_bytes(path.read_bytes()[:100]), None, "must be a whole checkpoint"),
