@@ -1,9 +1,7 @@
 """lab-clip: learns from captions what is shown, by telling each image's caption from those of the others in the batch.
 
-The image tower is the catalogue's (MedCLIP's Swin), read as the mean of its tokens; the text tower is `words.TextTower`. Beside the
-contrast, each word of the caption has to be told from the tokens, wherever it shows best (as in CatLIP, arXiv 2404.15653, with
-pooling by log-mean-exp): small batches teach little by contrast alone. Captions are the phantom's own words about a frame, and
-lists of what lies in a scene. Only the image tower ships.
+The image tower is the catalogue's (MedCLIP's Swin), read as the mean of its tokens; the text tower is `words.TextTower`. Captions
+are the phantom's own words about a frame, and lists of what lies in a scene. Only the image tower ships.
 """
 
 import math
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 
 from agglo.core.seeds import generator
 from agglo.data.views import ViewRecipe, render_image, sample_view
-from agglo.lab.words import PADDING, TextTower, Vocabulary
+from agglo.lab.words import TextTower, Vocabulary
 from agglo.teachers.build import build_encoder
 from agglo.teachers.catalogue import TeacherEntry
 from agglo.teachers.protocol import preprocess
@@ -30,7 +28,6 @@ MAX_WORDS = 48
 GEOMETRY = ViewRecipe(first_is_identity=False, rotation_deg=6.0, zoom=(0.9, 1.15), shift=0.05)
 """Never a mirror image: captions say left and right."""
 MAX_SCALE = 100.0
-TAGS_WEIGHT = 5.0
 
 
 @dataclass(frozen=True)
@@ -77,44 +74,26 @@ class CaptionContrast(Task):
         self.encoder = build_encoder(entry)
         self.projection = nn.Linear(entry.dim, JOINT_DIM)
         self.text = TextTower(num_words, length=MAX_WORDS, out_dim=JOINT_DIM)
-        self.tags = nn.Linear(entry.dim, num_words)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
-    def tokens(self, images: Float[Tensor, "batch size size"]) -> Float[Tensor, "batch tokens dim"]:
-        """Return the encoder's map of images in `[0, 1]`, cell by cell: what ships."""
-        return self.encoder(preprocess(self.entry, images)).last_hidden_state
-
-    def image_vectors(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch joint"]:
-        """Return one vector of length 1 per image."""
+    def image_vectors(self, images: Float[Tensor, "batch size size"]) -> Float[Tensor, "batch joint"]:
+        """Return one vector of length 1 per image in `[0, 1]`."""
+        tokens = self.encoder(preprocess(self.entry, images)).last_hidden_state
         return F.normalize(self.projection(tokens.mean(1)).float(), dim=-1)
-
-    def tag_logits(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch words"]:
-        """Return one logit per word of the vocabulary: the log-mean-exp over cells."""
-        logits = self.tags(tokens).float()
-        return logits.logsumexp(1) - math.log(logits.shape[1])
 
     def text_vectors(self, words: Int[Tensor, "batch words"]) -> Float[Tensor, "batch joint"]:
         """Return one vector of length 1 per caption."""
         return F.normalize(self.text(words).float(), dim=-1)
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the contrast of the batch and the misfit of its tags; see `CaptionedImages.sample`."""
-        words, tokens = batch["words"], self.tokens(batch["image"])
+        """Return the contrastive loss of the batch; see `CaptionedImages.sample`."""
+        words = batch["words"]
         scale = self.log_scale.exp().clamp(max=MAX_SCALE)
-        images, texts, logits = self.image_vectors(tokens), self.text_vectors(words), self.tag_logits(tokens)
+        images, texts = self.image_vectors(batch["image"]), self.text_vectors(words)
         with torch.autocast(images.device.type, enabled=False):
             likeness = scale * images @ texts.T
         loss = contrast(likeness, same_caption(words))
-        tags = F.binary_cross_entropy_with_logits(logits, words_held(words, logits.shape[1]))
-        terms = {"contrast": loss, "tags": tags, "scale": scale}
-        return Outcome(loss + TAGS_WEIGHT * tags, {name: value.detach() for name, value in terms.items()})
-
-
-def words_held(words: Int[Tensor, "batch words"], num_words: int) -> Float[Tensor, "batch {num_words}"]:
-    """Return 1 for every word that a caption holds, else 0; padding counts as never held."""
-    held = torch.zeros(len(words), num_words, device=words.device).scatter_(1, words, 1.0)
-    held[:, PADDING] = 0.0
-    return held
+        return Outcome(loss, {"contrast": loss.detach(), "scale": scale.detach()})
 
 
 def same_caption(words: Int[Tensor, "batch words"]) -> Bool[Tensor, "batch batch"]:

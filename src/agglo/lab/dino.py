@@ -1,10 +1,9 @@
-"""lab-dino: learns without labels to find, in a half-hidden view, what its own slowly moving copy makes of the same places.
+"""lab-dino: learns without labels what its own slowly moving copy makes of the same place in another view.
 
-At every cell that both views share, the student's token has to pick the copy's token of the same place among all of that view
-(patch contrast, as in ConMIM, arXiv 2205.09616); the copy's tokens are averaged over its last blocks, each normalised, as in
-data2vec (arXiv 2202.03555). The views are offset by whole cells, so a fixed code of positions cannot help. A small part is to fill
-in the hidden pixels (as in MAE, arXiv 2111.06377), which starts the learning, and a term that keeps the features from falling onto
-a few directions. The copy ships.
+The student sees a view with about half of its cells hidden; at every cell that both views share, it has to give the copy's tokens
+(averaged over the last blocks, each normalised, as in data2vec, arXiv 2202.03555). The views are offset by whole cells, so a fixed
+code of positions cannot help. A term against correlated channels keeps the features from falling onto a few directions, as in
+VICReg (arXiv 2105.04906); it is taken on what is left after each image's and each position's mean. The copy ships.
 """
 
 import copy
@@ -22,10 +21,8 @@ from agglo.train.task import Outcome, Task
 
 NUM_TARGET_BLOCKS = 3
 LAST_DECAY = 0.996
-HIDDEN_WEIGHT = 0.5
-PIXEL_WEIGHT = 0.5
-SPREAD_WEIGHT = 2.0
-TEMPERATURE = 0.2
+VISIBLE_WEIGHT = 0.5
+DECORRELATION_WEIGHT = 4.0
 
 
 @final
@@ -41,51 +38,44 @@ class SelfDistillation(Task):
         self.head = nn.Sequential(
             nn.Linear(entry.dim, 2 * entry.dim), nn.GELU(), nn.Linear(2 * entry.dim, entry.dim)
         )
-        self.pixels = nn.Linear(entry.dim, entry.stride_px**2)
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the weighted sum of `terms`; see `ViewPairs.sample`.
+        """Return the prediction error plus the term against correlation; see `ViewPairs.sample`.
 
         The copy follows the student here, before it is asked, so that a step is a function of the weights it starts from.
         """
         follow(self.encoder, self.student, decay=min(LAST_DECAY, (1 + step) / (10 + step)))
-        terms = self.terms(batch)
+        terms = self.errors(batch)
         total = (
-            terms["visible"]
-            + HIDDEN_WEIGHT * terms["hidden"]
-            + PIXEL_WEIGHT * terms["pixels"]
-            + SPREAD_WEIGHT * terms["spread"]
+            terms["masked"] + VISIBLE_WEIGHT * terms["visible"] + DECORRELATION_WEIGHT * terms["correlation"]
         )
         return Outcome(total, {name: value.detach() for name, value in terms.items()})
 
-    def terms(self, batch: Any) -> dict[str, Tensor]:
-        """Return the terms of the loss: contrast at hidden and at visible cells, hidden pixels, and how little is spread."""
-        hidden, cells = batch["hidden"], batch["hidden"].shape[-1]
+    def errors(self, batch: Any) -> dict[str, Tensor]:
+        """Return the terms of the loss: error at hidden cells, at visible cells, and correlation of channels."""
+        hidden = batch["hidden"]
         seen = preprocess(self.entry, batch["seen"])
         tokens = self.student(seen, bool_masked_pos=hidden.flatten(1)).last_hidden_state[:, 1:]
-        predicted, filled = self.head(tokens).float(), self.pixels(tokens).float()
-        which, is_shared = aligned(cells, batch["shift"])
-        targets = self._targets(batch["target"])
-        with torch.autocast(tokens.device.type, enabled=False):
-            errors = contrast_cells(predicted, targets, which.flatten(1))
-            spread = concentration(tokens.float())
-        errors = errors.reshape(hidden.shape)
-        misfit = (filled - patches(batch["seen"], self.entry.stride_px)).square().mean(-1)
+        predicted = self.head(tokens).float().reshape(*hidden.shape, -1)
+        targets, is_shared = aligned(self._targets(batch["target"], hidden.shape[-1]), batch["shift"])
+        errors = F.smooth_l1_loss(predicted, targets, reduction="none").mean(-1)
         return {
-            "hidden": mean_where(errors, is_shared & hidden),
+            "masked": mean_where(errors, is_shared & hidden),
             "visible": mean_where(errors, is_shared & ~hidden),
-            "pixels": mean_where(misfit.reshape(hidden.shape), hidden),
-            "spread": spread,
+            "correlation": correlation_left(tokens.float()),
         }
 
     @torch.no_grad()
-    def _targets(self, images: Float[Tensor, "batch size size"]) -> Float[Tensor, "batch tokens dim"]:
+    def _targets(
+        self, images: Float[Tensor, "batch size size"], cells: int
+    ) -> Float[Tensor, "batch {cells} {cells} dim"]:
         self.encoder.eval()
         answer = self.encoder(preprocess(self.entry, images), output_hidden_states=True)
         blocks = [block[:, 1:].float() for block in answer.hidden_states[-NUM_TARGET_BLOCKS:]]
         mean = torch.stack([F.layer_norm(block, block.shape[-1:]) for block in blocks]).mean(0)
         centred = mean - mean.mean(1, keepdim=True)
-        return centred / centred.std((0, 1)).clamp(min=1e-3)
+        scaled = centred / centred.std((0, 1)).clamp(min=1e-3)
+        return scaled.reshape(len(scaled), cells, cells, scaled.shape[-1])
 
 
 @torch.no_grad()
@@ -96,32 +86,16 @@ def follow(target: nn.Module, source: nn.Module, *, decay: float) -> None:
 
 
 def aligned(
-    cells: int, shift: Int[Tensor, "batch 2"]
-) -> tuple[Int[Tensor, "batch {cells} {cells}"], Bool[Tensor, "batch {cells} {cells}"]]:
-    """Return the number of the cell at (row + shift, column + shift) for every cell, and where that lies on the grid."""
-    places = torch.arange(cells, device=shift.device) + shift.unsqueeze(-1)
+    maps: Float[Tensor, "batch cells cells dim"], shift: Int[Tensor, "batch 2"]
+) -> tuple[Float[Tensor, "batch cells cells dim"], Bool[Tensor, "batch cells cells"]]:
+    """Return `maps` read at (row + shift, column + shift) of every cell, and where that lies on the grid (0 elsewhere)."""
+    batch, cells = maps.shape[:2]
+    places = torch.arange(cells, device=maps.device) + shift.unsqueeze(-1)
     is_inside = (places >= 0) & (places < cells)
     rows, columns = places.clamp(0, cells - 1).unbind(1)
-    return (
-        rows[:, :, None] * cells + columns[:, None, :],
-        is_inside[:, 0, :, None] & is_inside[:, 1, None, :],
-    )
-
-
-def contrast_cells(
-    predicted: Float[Tensor, "batch tokens dim"],
-    targets: Float[Tensor, "batch tokens dim"],
-    which: Int[Tensor, "batch tokens"],
-) -> Float[Tensor, "batch tokens"]:
-    """Return the cross-entropy of picking target `which` among all targets of the same image, by cosine, for every token."""
-    likeness = F.normalize(predicted, dim=-1) @ F.normalize(targets, dim=-1).transpose(1, 2) / TEMPERATURE
-    return F.cross_entropy(likeness.transpose(1, 2), which, reduction="none")
-
-
-def patches(images: Float[Tensor, "batch size size"], patch_px: int) -> Float[Tensor, "batch tokens pixels"]:
-    """Return the pixels of every patch, brought to mean 0 and variance 1 (flat patches stay near 0)."""
-    pixels = F.pixel_unshuffle(images.unsqueeze(1), patch_px).flatten(2).transpose(1, 2)
-    return (pixels - pixels.mean(-1, keepdim=True)) / (pixels.var(-1, keepdim=True) + 1e-4).sqrt()
+    which = torch.arange(batch, device=maps.device)[:, None, None]
+    is_shared = is_inside[:, 0, :, None] & is_inside[:, 1, None, :]
+    return maps[which, rows[:, :, None], columns[:, None, :]] * is_shared.unsqueeze(-1), is_shared
 
 
 def mean_where(values: Float[Tensor, "*axes"], is_counted: Bool[Tensor, "*axes"]) -> Float[Tensor, ""]:
@@ -129,17 +103,20 @@ def mean_where(values: Float[Tensor, "*axes"], is_counted: Bool[Tensor, "*axes"]
     return (values * is_counted).sum() / is_counted.sum().clamp(min=1)
 
 
-def concentration(tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, ""]:
-    """Return on how few directions the tokens lie: `tr(C^2) / tr(C)^2` of their covariance, the mean of two readings.
+def correlation_left(tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, ""]:
+    """Return the mean squared correlation between channels, of what no image's mean and no position's mean explains.
 
-    Once about the grand mean, once of what neither the image's nor the position's mean explains. 1 on a line, `1 / dim` when all
-    directions share alike.
+    0 for independent channels, 1 when all channels say the same.
     """
-    grand = tokens.mean((0, 1), keepdim=True)
-    left = tokens - tokens.mean(0, keepdim=True) - tokens.mean(1, keepdim=True) + grand
-    readings = []
-    for centred in (tokens - grand, left):
-        flat = centred.flatten(0, 1)
-        covariance = flat.T @ flat
-        readings.append(covariance.square().sum() / covariance.trace().square().clamp(min=1e-12))
-    return (readings[0] + readings[1]) / 2
+    left = (
+        tokens
+        - tokens.mean(0, keepdim=True)
+        - tokens.mean(1, keepdim=True)
+        + tokens.mean((0, 1), keepdim=True)
+    )
+    flat = left.flatten(0, 1)
+    flat = flat / flat.square().mean(0, keepdim=True).add(1e-6).sqrt()
+    with torch.autocast(flat.device.type, enabled=False):
+        correlations = flat.T @ flat / len(flat)
+    dim = flat.shape[1]
+    return (correlations.square().sum() - correlations.diagonal().square().sum()) / (dim * (dim - 1))

@@ -88,9 +88,9 @@ def _plan(name: str, steps: int, batch_size: int, learning_rate: float, ema_deca
 
 QUICK_OPTION = " --quick"
 QUICK = {
-    "lab-sam": Amount(2000, 0, 6, 100, 100, _plan("lab-sam", 800, 8, 1e-3, 0.99), QUICK_OPTION),
-    "lab-dino": Amount(2000, 350, 6, 0, 100, _plan("lab-dino", 500, 16, 8e-4, None), QUICK_OPTION),
-    "lab-clip": Amount(2000, 350, 6, 0, 100, _plan("lab-clip", 400, 32, 8e-4, 0.99), QUICK_OPTION),
+    "lab-sam": Amount(2000, 0, 6, 100, 50, _plan("lab-sam", 500, 8, 1e-3, 0.99), QUICK_OPTION),
+    "lab-dino": Amount(2000, 350, 6, 0, 50, _plan("lab-dino", 500, 16, 8e-4, None), QUICK_OPTION),
+    "lab-clip": Amount(2000, 350, 6, 0, 50, _plan("lab-clip", 350, 32, 8e-4, 0.99), QUICK_OPTION),
 }
 FULL = {
     "lab-sam": replace(
@@ -171,9 +171,8 @@ def _sam_lesson(amount: Amount, folder: Path, progress: Progress) -> Lesson:
         unseen = scene_set(
             folder, seed=seed, count=amount.measured_scenes, size_px=SIZE_PX, progress=progress
         )
-        dice = np.concatenate(
-            list(box_dice(task, [(unseen.images[i], unseen.masks(i)) for i in range(len(unseen))]))
-        )
+        cases = [(unseen.images[i], unseen.masks(i)) for i in range(len(unseen))]
+        dice = np.concatenate(box_dice(task, cases))
         return {"box_dice": float(dice.mean()), "box_dice_median": float(np.median(dice))} | _zero_shot(
             task, measuring_frames(amount, folder, progress)
         )
@@ -199,20 +198,16 @@ def _zero_shot(task: PromptedSegmentation, frames: FrameSet) -> dict[str, float]
 
 def _dino_lesson(amount: Amount, folder: Path, progress: Progress) -> Lesson:
     entry = CATALOGUE["lab-dino"]
+    cells = entry.input_px // entry.stride_px
     scenes, frames = training_scenes(amount, folder, progress), training_frames(amount, folder, progress)
-    source = ViewPairs(
-        np.concatenate([scenes.images, frames.images]),
-        seed=amount.plan.seed,
-        patch_px=entry.stride_px,
-        cells=entry.input_px // entry.stride_px,
-    )
+    images = np.concatenate([scenes.images, frames.images])
+    source = ViewPairs(images, seed=amount.plan.seed, patch_px=entry.stride_px, cells=cells)
 
     def own_job(task: Task) -> dict[str, float]:
         assert isinstance(task, SelfDistillation)
-        unseen = ViewPairs(
-            measuring_frames(amount, folder, progress).images, seed=LAB_SEEDS["phantom, measuring"]
-        )
-        return _prediction_errors(task, unseen)
+        seed, unseen = LAB_SEEDS["phantom, measuring"], measuring_frames(amount, folder, progress)
+        pairs = ViewPairs(unseen.images, seed=seed, patch_px=entry.stride_px, cells=cells)
+        return _prediction_errors(task, pairs)
 
     seen = f"{len(scenes)} scenes and {len(frames)} phantom frames as pictures alone; no label of any kind"
     return Lesson(SelfDistillation(entry), source, amount.plan, own_job, seen)
@@ -227,7 +222,7 @@ def _prediction_errors(task: SelfDistillation, unseen: ViewPairs) -> dict[str, f
         batch = torch.utils.data.default_collate(
             [unseen.sample(i, 0) for i in range(first, min(first + 16, len(unseen)))]
         )
-        for term, value in task.terms(batch).items():
+        for term, value in task.errors(batch).items():
             terms.setdefault(term, []).append(float(value))
     return {term: float(np.mean(values)) for term, values in terms.items()}
 
@@ -253,6 +248,6 @@ def _caption_retrieval(task: CaptionContrast, frames: FrameSet, vocabulary: Voca
     """Return how often an unseen frame finds its caption among those of all unseen frames."""
     task.eval()
     units = unit_images(frames.images, task.entry.input_px)
-    images = torch.cat([task.image_vectors(task.tokens(part)) for part in torch.split(units, 32)])
+    images = torch.cat([task.image_vectors(part) for part in torch.split(units, 32)])
     words = torch.stack([vocabulary.encode(caption, MAX_WORDS) for caption in frames.captions])
     return retrieval(images @ task.text_vectors(words).T, same_caption(words))

@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from agglo.core.seeds import generator
 from agglo.lab.material import SceneSet
-from agglo.lab.scenes import KINDS
 
 
 def tight_boxes(masks: Bool[np.ndarray, "things size size"]) -> Float[np.ndarray, "things 4"]:
@@ -63,7 +62,7 @@ class ScenePrompts:
 
     scenes: SceneSet
     seed: int
-    num_prompts: int = 3
+    num_prompts: int = 4
     cells: int = 64
     box_jitter: float = 0.06
 
@@ -76,15 +75,11 @@ class ScenePrompts:
         return np.flatnonzero(np.diff(self.scenes.first))
 
     def sample(self, index: int, turn: int) -> dict[str, Any]:
-        """Return `image [S, S]` in `[0, 1]`, `boxes [P, 4]`, `coverage [P, cells, cells]` and `kinds [kinds, cells, cells]`.
-
-        `kinds` is the coverage by all masked things of each kind of `scenes.KINDS`.
-        """
+        """Return `image [S, S]` in `[0, 1]`, `boxes [P, 4]` and `coverage [P, cells, cells]`."""
         stream = generator(self.seed, "prompts", index, turn)
         symmetry = int(stream.integers(8))
         scene = int(self.usable[index])
         masks = self.scenes.masks(scene)
-        of_kinds = self._of_kinds(scene, masks)
         chosen = stream.permutation(
             np.resize(stream.permutation(len(masks)), max(self.num_prompts, len(masks)))
         )
@@ -96,16 +91,7 @@ class ScenePrompts:
             "image": torch.from_numpy(image),
             "boxes": torch.from_numpy(boxes),
             "coverage": torch.from_numpy(coverage(masks, self.cells)),
-            "kinds": torch.from_numpy(coverage(np.ascontiguousarray(turned(of_kinds, symmetry)), self.cells)),
         }
-
-    def _of_kinds(
-        self, scene: int, masks: Bool[np.ndarray, "things size size"]
-    ) -> Bool[np.ndarray, "kinds size size"]:
-        united = np.zeros((len(KINDS), *masks.shape[1:]), dtype=bool)
-        for kind, mask in zip(self.scenes.kinds_of(scene), masks, strict=True):
-            united[kind] |= mask
-        return united
 
 
 def coverage(

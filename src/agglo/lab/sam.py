@@ -2,31 +2,26 @@
 
 The encoder is the catalogue's (SAM2's Hiera with feature pyramid), the decoder SAM2's; only the encoder ships. A box is given to
 the decoder as its two corners and, filled, as SAM2's mask prompt: from corners alone it takes hundreds of steps to find out where
-a box is. Beside it, the embedding itself has to tell, linearly, which kinds of things lie at each sixteenth of its cells: a dense
-signal that reaches the encoder from the first step on. Losses are computed on the decoder's own grid, the measured Dice at the
-image's full size.
+a box is. Losses are computed on the decoder's own grid, the measured Dice at the image's full size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from agglo.decoders.prompts import PromptDecoder
 from agglo.lab.prompts import tight_boxes
-from agglo.lab.scenes import KINDS
 from agglo.teachers.build import build_encoder
 from agglo.teachers.catalogue import TeacherEntry
 from agglo.teachers.protocol import preprocess
 from agglo.train.task import Outcome, Task
 
 BCE_WEIGHT = 2.0
-KINDS_WEIGHT = 1.0
-FINE = 4  # squares along the side of a cell of the embedding at which kinds are told
 WINDOW_MARGIN = 0.1  # of a box's side, and one cell: what counts as near the box
 
 
@@ -72,21 +67,6 @@ def windowed_bce(
     return (means[0] + means[1]) / 2
 
 
-def balanced_bce(
-    logits: Float[Tensor, "batch kinds h w"], coverage: Float[Tensor, "batch kinds h w"]
-) -> Float[Tensor, " kinds"]:
-    """Return, for each kind, half the mean cross-entropy where it is plus half of that where it is not, over the whole batch.
-
-    A kind that is nowhere in the batch has only the second half.
-    """
-    entropy = F.binary_cross_entropy_with_logits(logits, coverage, reduction="none")
-    halves = [
-        (entropy * weight).sum((0, 2, 3)) / weight.sum((0, 2, 3)).clamp(min=1.0)
-        for weight in (coverage, 1 - coverage)
-    ]
-    return (halves[0] + halves[1]) / 2
-
-
 @final
 class PromptedSegmentation(Task):
     """Encoder and decoder, trained together on boxes."""
@@ -99,16 +79,12 @@ class PromptedSegmentation(Task):
         self.decoder = PromptDecoder(
             embed_dim=entry.dim, image_size=entry.input_px, patch_size=entry.stride_px, mlp_dim=512
         )
-        self.kinds = nn.Conv2d(entry.dim, len(KINDS) * FINE**2, 1)
-
-    def embedding(self, images: Float[Tensor, "batch size size"]) -> Float[Tensor, "batch dim h w"]:
-        """Return the encoder's map of images in `[0, 1]`: what ships."""
-        return self.encoder(preprocess(self.entry, images)).fpn_hidden_states[-1]
 
     def logits(
-        self, embedding: Float[Tensor, "batch dim rows cols"], boxes: Float[Tensor, "batch prompts 4"]
+        self, images: Float[Tensor, "batch size size"], boxes: Float[Tensor, "batch prompts 4"]
     ) -> Float[Tensor, "batch prompts h w"]:
-        """Return one fp32 logit map per box, at a quarter of the encoder's stride."""
+        """Return one fp32 logit map per box, at a quarter of the encoder's stride; images are in `[0, 1]`."""
+        embedding = self.encoder(preprocess(self.entry, images)).fpn_hidden_states[-1]
         batch, num_prompts = boxes.shape[:2]
         filled = 2 * box_coverage(boxes.flatten(0, 1) / self.entry.input_px, 4 * embedding.shape[-1]) - 1
         prompted = embedding.repeat_interleave(num_prompts, 0)
@@ -117,36 +93,32 @@ class PromptedSegmentation(Task):
         return answers.reshape(batch, num_prompts, *answers.shape[-2:])
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return Dice and cross-entropy against coverage, averaged over prompts, and that of kinds; see `ScenePrompts.sample`."""
-        embedding = self.embedding(batch["image"])
-        told = F.pixel_shuffle(self.kinds(embedding).float(), FINE)
-        kinds = balanced_bce(told, batch["kinds"]).mean()
-        logits, coverage = self.logits(embedding, batch["boxes"]), batch["coverage"]
+        """Return Dice and cross-entropy against coverage, averaged over prompts; see `ScenePrompts.sample`."""
+        logits, coverage = self.logits(batch["image"], batch["boxes"]), batch["coverage"]
         dice = soft_dice_loss(logits, coverage).mean()
         bce = windowed_bce(logits, coverage, batch["boxes"] / self.entry.input_px).mean()
-        total = dice + BCE_WEIGHT * bce + KINDS_WEIGHT * kinds
-        terms = {"dice_loss": dice, "bce": bce, "kinds": kinds}
-        return Outcome(total, {name: value.detach() for name, value in terms.items()})
+        return Outcome(dice + BCE_WEIGHT * bce, {"dice_loss": dice.detach(), "bce": bce.detach()})
 
 
 Prompted = tuple[UInt8[np.ndarray, "_ _"], Bool[np.ndarray, "_ _ _"]]
 
 
 @torch.no_grad()
-def box_dice(task: PromptedSegmentation, cases: Sequence[Prompted]) -> Iterator[Float[np.ndarray, " _"]]:
-    """Yield, for each image with its masks, the Dice of every mask when prompted with its tight box; no mask, no values.
+def box_dice(task: PromptedSegmentation, cases: Sequence[Prompted]) -> list[Float[np.ndarray, " _"]]:
+    """Return, for each image with its masks, the Dice of every mask when prompted with its tight box; no mask, no values.
 
     Logits are brought to the image's size bilinearly and cut at 0.
     """
     task.eval()
+    values = []
     for image, masks in cases:
         if len(masks) == 0:
-            yield np.zeros(0, np.float32)
+            values.append(np.zeros(0, np.float32))
             continue
         unit = torch.from_numpy(image.astype(np.float32) / 255)[None]
-        logits = task.logits(task.embedding(unit), torch.from_numpy(tight_boxes(masks))[None])
-        predicted = (
-            F.interpolate(logits, size=image.shape, mode="bilinear", align_corners=False)[0].numpy() > 0
-        )
+        logits = task.logits(unit, torch.from_numpy(tight_boxes(masks))[None])
+        full = F.interpolate(logits, size=image.shape, mode="bilinear", align_corners=False)[0]
+        predicted = full.numpy() > 0
         shared = (predicted & masks).sum((1, 2))
-        yield (2 * shared / (predicted.sum((1, 2)) + masks.sum((1, 2)))).astype(np.float32)
+        values.append((2 * shared / (predicted.sum((1, 2)) + masks.sum((1, 2)))).astype(np.float32))
+    return values

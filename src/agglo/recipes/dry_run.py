@@ -1,8 +1,10 @@
 """What a recipe would do: sizes, steps, what is missing. Builds the student, reads no pixels, writes nothing."""
 
+from pathlib import Path
+
 from agglo.config.schema import Recipe, TrainingConfig
 from agglo.recipes import build
-from agglo.students import count_parameters
+from agglo.students import build_student, count_parameters
 from agglo.teachers import entry_of, spec_of
 
 
@@ -13,13 +15,15 @@ def explain(recipe: Recipe) -> str:
         ConfigError: the recipe names parts that do not exist.
     """
     build.check_names(recipe)
-    student = build.student(recipe, arm="distil")
+    student = build_student(
+        recipe.student.name, neck=recipe.student.neck, embed_dim=build.EMBED_DIM
+    )  # for its size only
     cells = recipe.student.input_px // 8
     lines = [
         f"{recipe.name} -> {recipe.out}",
         f"  data        {_data(recipe)}",
         f"  student     {recipe.student.name}, {count_parameters(student) / 1e6:.2f} M parameters, "
-        f"{recipe.student.input_px} px -> {build.EMBED_DIM}x{cells}x{cells}",
+        f"{recipe.student.input_px} px -> {build.EMBED_DIM}x{cells}x{cells}, starting from {_init(recipe.student.init)}",
         *(f"  teacher     {_teacher(recipe, place)}" for place in range(len(recipe.teachers))),
         f"  distill     {_training(recipe.distill)}; loss {recipe.distill.loss}, {recipe.distill.normalise}, "
         f"balance {recipe.distill.balance}, tokens matched on the {recipe.distill.match} grid",
@@ -28,6 +32,12 @@ def explain(recipe: Recipe) -> str:
         f"  evaluate    HD95 {recipe.evaluate.hd95_mode}, structures at least {recipe.evaluate.min_visible:.0%} visible",
     ]
     return "\n".join(lines)
+
+
+def _init(init: str) -> str:
+    if init == "imagenet":
+        return "ImageNet weights (from the hub, with HF_HUB_OFFLINE=0, unless they are cached)"
+    return init if init == "random" or Path(init).is_file() else f"{init} (MISSING)"
 
 
 def _data(recipe: Recipe) -> str:

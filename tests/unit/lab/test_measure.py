@@ -54,7 +54,7 @@ def test_words_are_read_from_the_mean_feature() -> None:
     is_left = noise(40) > 0
     captions = [f"patient facing {'left' if left else 'right'}" for left in is_left]
     maps = is_left.float()[:, None, None, None].repeat(1, 2, 3, 3) + 0.1 * noise(40, 2, 3, 3)
-    assert word_r2(maps, captions, np.arange(40) % 2 == 0) > 0.9
+    assert word_r2(maps, captions, np.arange(40) % 2 == 0) > 0.8
     assert np.isnan(word_r2(maps, ["all the same"] * 40, np.arange(40) % 2 == 0))
 
 
