@@ -111,13 +111,17 @@ def measured_features(
             "effective_rank": effective_rank(values),
             **variance_shares(values),
             "probe_r2": float(np.nanmean(by_structure)),
-            "word_r2": word_r2(values, frames.captions, is_fitted),
+            "word_r2": _known(word_r2(values, frames.captions, is_fitted)),
             **{
-                f"probe_r2_{name}": None if np.isnan(value) else float(value)
+                f"probe_r2_{name}": _known(value)
                 for name, value in zip(STRUCTURES, by_structure, strict=True)
             },
         }
     return figures
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def write_card(weights: Path, card: Card) -> None:

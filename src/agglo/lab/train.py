@@ -56,8 +56,8 @@ def train_lesson(name: str, amount: Amount, *, out: Path, device: Device, progre
     place = Place(out / name, identity={"lab": name, "seen": lesson.seen}, device=device)
     state = fit(lesson.task, lesson.source, lesson.plan, place, Watch(progress=progress))
     weights = out / f"{name}.safetensors"
-    metadata = {"name": name, "steps": str(state.step), "labels_seen": CATALOGUE[name].labels_seen}
-    save_weights(weights, lesson.task.encoder, metadata=metadata)
+    made = f"{name}: {state.step} steps on {lesson.seen}"  # one entry only: the order of several is not kept
+    save_weights(weights, lesson.task.encoder, metadata={"made": made})
     logger.info("%s: %d steps in %.0f s", name, state.step, state.wall_s)
     write_card(weights, _card(name, amount, lesson, wall_s=state.wall_s, device=device, weights=weights))
     return weights
