@@ -150,7 +150,7 @@ def _feature_rows(run: Run, predictor: Predictor, indices: Sequence[int]) -> lis
         view = identity_view(*image.shape)
 
         def look(size_px: int, image: np.ndarray = image, view: Any = view) -> torch.Tensor:
-            return torch.from_numpy(render_image(image, view, size_px))[None]
+            return torch.tensor(render_image(image, view, size_px))[None]
 
         size_px = predictor.config.input_px
         with torch.inference_mode():
