@@ -22,11 +22,13 @@ class MovingAverage:
     def update(self, module: nn.Module, step: int) -> None:
         """Move towards the weights of `module` after `step` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, tensor in module.state_dict().items():
-            if tensor.is_floating_point():
-                self.values[name].lerp_(tensor, 1 - decay)
-            else:
-                self.values[name].copy_(tensor)
+        state = module.state_dict()
+        floats = [name for name, tensor in state.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.values[name] for name in floats], [state[name] for name in floats], 1 - decay
+        )
+        for name in state.keys() - floats:
+            self.values[name].copy_(state[name])
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Take over a saved average."""
