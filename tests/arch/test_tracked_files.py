@@ -58,7 +58,7 @@ TRACE_CASES = {  # name: (line, whether it must be found)
     "package host": ("--index-" + "url https://host", True),
     "relative path": ("runs/home/x and tests/opt/y", False),
     "shell line": ("#!/usr/bin/env bash", False),
-    "web address": ("https://example.org/work/page", False),
+    "web address": ("https://example.org/opt/page", False),
     "fraction": ("a/b, and /or", False),
 }
 

@@ -16,28 +16,37 @@ from agglo.distill import DistilSource
 from agglo.features.extract import extract
 from agglo.recipes import build
 from agglo.recipes.dataset import make_phantom
-from agglo.train import Place, Watch
-from agglo.train.loop import begin, make_hooks
+from agglo.train import Place, Plan, Watch
+from agglo.train.loop import Training, begin, make_hooks
 
 PATIENTS, FRAMES = 5, 8
 NEVER_S = 1e9
+SIZES = {256: 8, 512: 4}
+"""Input sizes in px, with the batch at each: that of the demo, and that of the paper."""
 
 
 def bench_distill(*, rounds: int) -> dict[str, Any]:
-    """Return milliseconds of a whole and of a bare step, and their ratio, for the lab teachers at 256 px, batch 8."""
+    """Return, for the lab teachers and two input sizes, milliseconds of a whole and of a bare step, and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
-        return _bench(Path(folder), rounds)
+        phantom = Path(folder) / "dataset"
+        make_phantom(phantom, PhantomConfig(patients=PATIENTS, frames=FRAMES))
+        return {
+            f"at_{size_px}_px": _bench(
+                phantom, _recipe(Path(folder) / str(size_px), size_px, batch_size), rounds
+            )
+            for size_px, batch_size in SIZES.items()
+        }
 
 
-def _recipe(folder: Path) -> Recipe:
-    training = {"steps": 1_000_000, "batch_size": 8, "log_every": 10, "checkpoint_every_s": NEVER_S}
+def _recipe(folder: Path, size_px: int, batch_size: int) -> Recipe:
+    training = {"steps": 1_000_000, "batch_size": batch_size, "log_every": 10, "checkpoint_every_s": NEVER_S}
     return Recipe.model_validate(
         {
             "name": "bench",
             "out": str(folder),
             "data": {"phantom": {"patients": PATIENTS, "frames": FRAMES}},
             "teachers": [{"name": name} for name in ("lab-sam", "lab-dino", "lab-clip")],
-            "student": {"input_px": 256},
+            "student": {"input_px": size_px},
             "distill": training,
             "align": training,
             "device": {"accelerator": "cpu"},
@@ -45,18 +54,29 @@ def _recipe(folder: Path) -> Recipe:
     )
 
 
-def _bench(folder: Path, rounds: int) -> dict[str, Any]:
-    recipe = _recipe(folder)
-    make_phantom(folder / "dataset", PhantomConfig(patients=PATIENTS, frames=FRAMES))
-    dataset = build.dataset(recipe, folder / "dataset")
+def _bench(phantom: Path, recipe: Recipe, rounds: int) -> dict[str, Any]:
+    dataset = build.dataset(recipe, phantom)
     pool = build.pool(recipe, dataset, build.split(recipe, dataset))
     sources = {teacher.name: build.ready_teacher(teacher) for teacher in recipe.teachers}
-    store, effort = extract(pool, sources, folder / "features")
+    store, effort = extract(pool, sources, recipe.out / "features")
     source = DistilSource(pool, store, list(sources), size_px=recipe.student.input_px)
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))
-    training = begin(build.distil_task(recipe, store), plan, Place(folder, device=build.device(recipe)))
-    batches = training.batches(source, plan)
-    hooks = make_hooks(RunLog(folder / "log.jsonl"), plan, Watch())
+    training = begin(build.distil_task(recipe, store), plan, Place(recipe.out, device=build.device(recipe)))
+    times = _steps(training, plan, source, RunLog(recipe.out / "log.jsonl"), rounds)
+    return {
+        "batch_size": plan.batch_size,
+        "teachers": list(sources),
+        **{name: summary(values) for name, values in times.items()},
+        "whole_over_bare": ratio(times["whole_step"], times["bare_step"]),
+        "extraction_over_forward": round(effort.wall_s / effort.forward_s, 4),
+    }
+
+
+def _steps(
+    training: Training, plan: Plan, source: DistilSource, log: RunLog, rounds: int
+) -> dict[str, list[float]]:
+    """Take whole and bare steps in turn on the same weights; return their milliseconds."""
+    batches, hooks = training.batches(source, plan), make_hooks(log, plan, Watch())
     kept = next(batches)
 
     def whole() -> None:
@@ -68,12 +88,4 @@ def _bench(folder: Path, rounds: int) -> dict[str, Any]:
         training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
 
-    times = in_turn({"whole_step": whole, "bare_step": bare}, rounds=rounds, warmup=2)
-    return {
-        "batch_size": plan.batch_size,
-        "input_px": recipe.student.input_px,
-        "teachers": list(sources),
-        **{name: summary(values) for name, values in times.items()},
-        "whole_over_bare": ratio(times["whole_step"], times["bare_step"]),
-        "extraction_over_forward": round(effort.wall_s / effort.forward_s, 4),
-    }
+    return in_turn({"whole_step": whole, "bare_step": bare}, rounds=rounds, warmup=2)
