@@ -5,6 +5,7 @@ processes and collated. No worker holds random state, so a resumed run sees exac
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -89,3 +90,16 @@ def make_batches(
         pin_memory=torch.cuda.is_available(),
     )
     return iter(loader)
+
+
+def one_ahead(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yield the same batches in the same order, each prepared by a thread while the one before it is being used.
+
+    On a CPU the forward pass spends its time outside of Python, so reading and rendering fit beside it; on a GPU they would
+    otherwise make it wait. Closing the iterator early waits for the batch under way.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch

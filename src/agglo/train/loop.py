@@ -17,7 +17,7 @@ from agglo.core.files import fingerprint
 from agglo.core.progress import Progress, silent
 from agglo.core.runlog import RunLog
 from agglo.core.seeds import seed_of
-from agglo.train.batches import SampleSource, Share, make_batches
+from agglo.train.batches import SampleSource, Share, make_batches, one_ahead
 from agglo.train.checkpoint import Checkpoint
 from agglo.train.devices import Device
 from agglo.train.ema import MovingAverage
@@ -133,9 +133,10 @@ class Training:
         """Return the batches of the steps that are left, this process's share of each."""
         share = Share(self.fabric.global_rank, self.fabric.world_size)
         steps = range(self.state.step, plan.steps)
-        return make_batches(
+        batches = make_batches(
             source, seed=plan.seed, batch_size=plan.batch_size, steps=steps, share=share, workers=workers
         )
+        return one_ahead(batches)
 
     def save(self) -> None:
         """Write the checkpoint (first process only), unless a figure has left the finite: then the last good one stays."""
