@@ -85,6 +85,11 @@ class FeatureStore:
         return FeatureStore(folder, samples)
 
     @staticmethod
+    def exists(folder: Path) -> bool:
+        """Return whether there is a store in `folder`."""
+        return (folder / "store.json").exists()
+
+    @staticmethod
     def open(folder: Path) -> "FeatureStore":
         """Open a store that exists.
 

@@ -13,7 +13,7 @@ from agglo.distill import DistilSource
 from agglo.distill.balance import AttentionBalancer
 from agglo.recipes import build
 from agglo.recipes.context import Run
-from agglo.recipes.extract import pool_and_store
+from agglo.recipes.extract import identity_of, pool_and_store
 from agglo.recipes.stage import Facts
 from agglo.students import Student
 from agglo.train import Place, Watch, fit
@@ -26,6 +26,7 @@ def distill(run: Run) -> bool:
     """Train the student on the feature store; leaves `distill/student.safetensors`."""
     recipe = run.recipe
     settings = {
+        "teachers": [identity_of(teacher) for teacher in recipe.teachers],  # heads are kept in this order
         "distill": build.training_settings(recipe.distill),
         "student": build.student_settings(recipe),
         "precision": recipe.device.precision,

@@ -15,10 +15,13 @@ from agglo.recipes.stage import Facts
 
 
 def extract(run: Run) -> bool:
-    """Fill the run's feature store."""
+    """Fill the run's feature store with what is missing.
+
+    Teachers are no part of the stage's settings: the store knows each column's weights, so a further teacher costs its own column
+    and nothing else.
+    """
     recipe = run.recipe
     settings = {
-        "teachers": {teacher.name: _weights_of(teacher) for teacher in recipe.teachers},
         "views": recipe.views.model_dump(mode="json"),
         "unlabelled": {str(extra.folder): _frames_of(extra) for extra in recipe.data.unlabelled},
         "seed": recipe.seed,
@@ -50,9 +53,14 @@ def extract(run: Run) -> bool:
 
 
 def _is_whole(run: Run) -> bool:
-    """Return whether every block of every teacher is there; whether its bytes are those written, `agglo store verify` tells."""
-    store = FeatureStore.open(store_folder(run))
+    """Return whether the stage's facts are of this recipe's teachers, and every block of them is there.
+
+    Whether their bytes are those written, `agglo store verify` tells.
+    """
     names = [teacher.name for teacher in run.recipe.teachers]
+    if not FeatureStore.exists(store_folder(run)) or list(run.stages["extract"].facts["teachers"]) != names:
+        return False
+    store = FeatureStore.open(store_folder(run))
     return all(name in store.teachers and not store.column(name).missing_blocks() for name in names)
 
 
@@ -83,9 +91,14 @@ def _facts_of(source: ReadyTeacher) -> Facts:
     }
 
 
-def _weights_of(config: TeacherConfig) -> dict[str, object]:
+def identity_of(config: TeacherConfig) -> dict[str, object]:
+    """Return what decides what a teacher of a recipe sees, as the settings of the stages that learn from it hold it."""
     file = build.weights_file(config)
-    return {"input_px": config.input_px, "sha256": sha256_of(file) if file.is_file() else None}
+    return {
+        "name": config.name,
+        "input_px": config.input_px,
+        "sha256": sha256_of(file) if file.is_file() else None,
+    }
 
 
 def _frames_of(extra: ExtraFrames) -> dict[str, object]:

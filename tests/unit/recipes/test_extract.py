@@ -1,0 +1,83 @@
+"""A further teacher costs its own column and nothing else; what learns from teachers remembers which, and in what order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from agglo.config.load import load_recipe
+from agglo.config.schema import Recipe
+from agglo.core.errors import RunFolderError
+from agglo.features import FeatureStore
+from agglo.recipes.context import Run
+from agglo.recipes.run import VERBS, run
+
+ROOT = Path(__file__).parents[3]
+SMALL = (
+    "data.phantom={patients: 4, frames: 2, size_px: 64, seed: 3}",
+    "data.split.fractions=[0.5, 0.25, 0.25]",
+    "views.per_frame=1",
+    "student.input_px=64",
+    "distill.steps=1",
+    "distill.batch_size=2",
+    "device.accelerator=cpu",
+)
+
+
+def recipe_with(folder: Path, teachers: Sequence[str]) -> Recipe:
+    named = f"teachers=[{', '.join(f'{{name: {name}}}' for name in teachers)}]"
+    return load_recipe(ROOT / "recipes" / "phantom-quick.yaml", [f"out={folder}", named, *SMALL])
+
+
+def written(folder: Path) -> dict[str, int]:
+    """Return when each file of the feature columns was written."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in folder.glob("features/columns/*/features/**/*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose store holds two teachers, the second of which came later, distilled from both."""
+    folder = tmp_path_factory.mktemp("run")
+    run(recipe_with(folder, ["lab-sam"]), last="extract")
+    before = written(folder)
+    assert run(recipe_with(folder, ["lab-sam", "lab-dino"]), last="distill") == ["extract", "distill"]
+    assert before
+    assert written(folder).items() > before.items()
+    return folder
+
+
+def test_a_second_teacher_leaves_the_first_ones_column_alone(folder: Path) -> None:
+    assert FeatureStore.open(folder / "features").teachers == ("lab-dino", "lab-sam")
+
+
+def test_facts_are_of_the_teachers_asked_for(folder: Path) -> None:
+    recipe = recipe_with(folder, ["lab-dino"])
+    before = written(folder)
+    assert run(recipe, last="extract") == ["extract"]
+    assert written(folder) == before
+    under_way = Run(recipe)
+    for name in ("dataset", "extract"):
+        run_stage(name, under_way)
+    assert list(under_way.stages["extract"].facts["teachers"]) == ["lab-dino"]
+
+
+def run_stage(name: str, under_way: Run) -> None:
+    """Let a stage look at what is there."""
+    assert not VERBS[name](under_way), f"{name} must be done already"
+
+
+def test_another_order_of_teachers_is_refused_where_it_matters(folder: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"stage distill.*teachers"):
+        run(recipe_with(folder, ["lab-dino", "lab-sam"]), last="distill")
+
+
+def test_a_lost_store_is_filled_again(tmp_path: Path) -> None:
+    recipe = recipe_with(tmp_path, ["lab-dino"])
+    run(recipe, last="extract")
+    (tmp_path / "features" / "store.json").unlink()
+    assert run(recipe, last="extract") == ["extract"]
+    assert FeatureStore.open(tmp_path / "features").teachers == ("lab-dino",)
