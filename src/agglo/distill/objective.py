@@ -61,9 +61,9 @@ class DistilTask(Task):
         return ("balancer.",)
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the weighted loss of `{"grey": [B,S,S], "coverage": [B,S/8,S/8], "features": {teacher: [B,dim,h,w]}}`.
+        """Return the weighted loss of `{"grey": [B,S,S], "inside": [B,S/8,S/8], "features": {teacher: [B,dim,h,w]}}`.
 
-        Tokens count as much as their cell shows of the picture (`coverage`); padding counts nothing.
+        Tokens count as much as their cell shows of the picture (`inside`); padding counts nothing.
         """
         embedding = self.student(self.student.preprocess(batch["grey"])).embedding
         predictions = [
@@ -82,7 +82,7 @@ class DistilTask(Task):
         losses, cosines = [], []
         for name, normaliser, predicted in zip(self.names, self.normalisers, predictions, strict=True):
             target = normaliser(batch["features"][name])
-            shares = _tokens(self._on_grid(batch["coverage"][:, None], target))[..., 0]
+            shares = _tokens(self._on_grid(batch["inside"][:, None], target))[..., 0]
             shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-6)
             target = _tokens(F.interpolate(target, size=self._grid(embedding, target), mode="bilinear"))
             losses.append((self.token_loss(predicted.float(), target) * shares).sum(dim=1))

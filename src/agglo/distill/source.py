@@ -24,11 +24,11 @@ class DistilSource:
         return len(self.pool)
 
     def sample(self, index: int, turn: int) -> dict[str, Any]:
-        """Return `{"grey": [S, S], "coverage": [S/8, S/8], "features": {teacher: [dim, h, w]}}` of stored view `index`.
+        """Return `{"grey": [S, S], "inside": [S/8, S/8], "features": {teacher: [dim, h, w]}}` of stored view `index`.
 
         `turn` plays no part: every epoch shows the same views, those that the teachers have seen.
         """
         features = {name: torch.from_numpy(column.read(index)) for name, column in self.columns.items()}
         grey = self.pool.render(index, self.size_px)
-        coverage = self.pool.coverage(index, self.size_px // EMBEDDING_STRIDE_PX)
-        return {"grey": torch.tensor(grey), "coverage": torch.from_numpy(coverage), "features": features}
+        inside = self.pool.coverage(index, self.size_px // EMBEDDING_STRIDE_PX)
+        return {"grey": torch.tensor(grey), "inside": torch.from_numpy(inside), "features": features}

@@ -1,6 +1,6 @@
 """A pool: frames of one or several datasets in one order, as views. Extraction and distillation read the same pool.
 
-Which view of which frame is asked for by a sample number; what it looks like is decided by seed, frame and view number alone.
+Which view of which frame is asked for by a sample number; what it looks like is decided by seed, place in the pool and view number.
 """
 
 from collections.abc import Sequence

@@ -35,7 +35,7 @@ class Samples:
     """Which views of which frames a store holds, in order; sample `s` is view `s % views_per_frame` of one frame.
 
     Attributes:
-        dataset: fingerprint of the pixels and the table.
+        dataset: fingerprint of the pixels, ids and polarity of all frames.
         frames: ids, in the order of the store.
         counted: for each frame, whether statistics count it (the train split).
         views_per_frame: view 0 is the whole frame where the recipe says so.

@@ -1,4 +1,4 @@
-"""From a recipe to parts: the only place where config meets constructors. Every function here is small and does one thing."""
+"""From a recipe to parts. Config meets constructors in this room only, and here wherever more than one stage needs the part."""
 
 import math
 from pathlib import Path

@@ -34,7 +34,7 @@ def batch() -> dict[str, object]:
         for name, (dim, cells) in DIMS.items()
     }
     grey = torch.rand(2, 64, 64, generator=random)
-    return {"grey": grey, "coverage": torch.ones(2, 8, 8), "features": features}
+    return {"grey": grey, "inside": torch.ones(2, 8, 8), "features": features}
 
 
 @pytest.mark.parametrize("match", ["teacher", "larger"])
@@ -50,7 +50,7 @@ def test_the_total_is_the_weighted_sum_and_every_teacher_is_logged(match: str) -
 
 def test_padding_has_no_influence() -> None:
     learner, samples = task().eval(), batch()
-    samples["coverage"][:, 4:] = 0
+    samples["inside"][:, 4:] = 0
     before = learner(samples, 0).total
     samples["features"]["fine"][:, :, 10:] += 5
     assert torch.equal(learner(samples, 0).total, before)
