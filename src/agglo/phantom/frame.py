@@ -12,15 +12,16 @@ from jaxtyping import Bool, Float32, UInt8
 
 from agglo.core.seeds import generator
 from agglo.phantom import xray
-from agglo.phantom.bolus import Bolus, bolus_at, clearance_at
+from agglo.phantom.bolus import Bolus
 from agglo.phantom.canvas import Projection
 from agglo.phantom.curves import Points
 from agglo.phantom.moving import Moving, draw_moving
+from agglo.phantom.pose import moment_at
 from agglo.phantom.scene import Scene, masks_of, static_window, window_of
 from agglo.phantom.skeleton import CORTICAL, SOFT, SPONGIOSA
 from agglo.phantom.structures import EXTRAS
-from agglo.phantom.swallow import Motion, motion_at
-from agglo.phantom.throat import PALATE_LEVEL, Throat, throat_at
+from agglo.phantom.swallow import Motion
+from agglo.phantom.throat import PALATE_LEVEL, Throat
 from agglo.phantom.truth import (
     PHASE_WORDS,
     Truth,
@@ -103,14 +104,7 @@ class _Moment(NamedTuple):
 
 
 def _moment(scene: Scene, time_s: float) -> _Moment:
-    person, neck, swallow, track = scene.person, scene.body.neck, scene.swallow, scene.track
-    motion = motion_at(swallow, time_s)
-    clearance_mm = clearance_at(swallow, track, person, time_s)
-    throat = throat_at(
-        person, neck, scene.palate_end, motion, clearance_mm=clearance_mm, trachea_end=scene.trachea_end
-    )
-    bolus = bolus_at(swallow, track, person, neck, throat, motion)
-    return _Moment(motion, throat, bolus, window_of(scene, time_s), scene.projection)
+    return _Moment(*moment_at(scene.pose, time_s), window_of(scene, time_s), scene.projection)
 
 
 def render_frame(scene: Scene, time_s: float) -> PhantomFrame:

@@ -9,14 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from agglo.core.seeds import generator
-from agglo.phantom.bolus import Track, bolus_track
+from agglo.phantom.bolus import Track
 from agglo.phantom.canvas import Projection, overlap
-from agglo.phantom.curves import Points, points_of
-from agglo.phantom.head import head_frame
 from agglo.phantom.moving import Moving
 from agglo.phantom.person import Person
+from agglo.phantom.pose import Pose, pose_of
 from agglo.phantom.skeleton import Body, Organ, draw_static
-from agglo.phantom.spine import neck_frame, vertebrae_of
 from agglo.phantom.structures import STRUCTURES
 from agglo.phantom.swallow import Swallow
 from agglo.phantom.unit import Unit, apertures, projection_of
@@ -27,52 +25,53 @@ class Scene:
     """What all frames of a study share at one image size; `key` names the study in random streams."""
 
     key: tuple[int | str, ...]
-    person: Person
-    swallow: Swallow
+    pose: Pose
     unit: Unit
-    body: Body
-    track: Track
     projection: Projection
     static: Float32[np.ndarray, "materials side side"]
     organs: dict[str, Organ]
     field: Float32[np.ndarray, "size size"]
     disc: Float32[np.ndarray, "size size"]
-    palate_end: Points
-    trachea_end: float
+
+    @property
+    def person(self) -> Person:
+        """The patient."""
+        return self.pose.person
+
+    @property
+    def swallow(self) -> Swallow:
+        """What moves when."""
+        return self.pose.swallow
+
+    @property
+    def body(self) -> Body:
+        """The patient's bones and frames."""
+        return self.pose.body
+
+    @property
+    def track(self) -> Track:
+        """The way of the bolus."""
+        return self.pose.track
 
 
 def scene_of(person: Person, swallow: Swallow, unit: Unit, key: tuple[int | str, ...], size_px: int) -> Scene:
     """Pose the patient and draw everything that does not move."""
-    bones = vertebrae_of(person)
-    neck = neck_frame(bones)
-    head = head_frame(person, bones[0], *unit.head_deg)
-    levels = [0.0 if b.name == "C4" else _level(bones[2].centre, b.centre) for b in bones]
-    shoulder = float(np.interp(unit.shoulder, [2, 3, 4, 5, 6, 7, 8, 9], [*levels, levels[-1] + 22]))
-    body = Body(person, bones, neck, head, unit.atlas_deg, shoulder)
+    pose = pose_of(person, swallow, unit)
     projection = projection_of(unit, person, size_px)
     layers, organs = draw_static(
-        body, projection, generator("phantom body", *key, size_px), marker=unit.marker, lead=unit.lead
+        pose.body, projection, generator("phantom body", *key, size_px), marker=unit.marker, lead=unit.lead
     )
     field, disc = apertures(unit, projection, person)
     return Scene(
         key=key,
-        person=person,
-        swallow=swallow,
+        pose=pose,
         unit=unit,
-        body=body,
-        track=bolus_track(person, head, neck, hidden_level=shoulder + 10.0 * person.size),
         projection=projection,
         static=layers.path,
         organs=organs,
         field=field,
         disc=disc,
-        palate_end=head.place(points_of((38.0, 10.0))),
-        trachea_end=shoulder + 20.0 * person.size,
     )
-
-
-def _level(origin: tuple[float, float], centre: tuple[float, float]) -> float:
-    return float(np.copysign(np.hypot(centre[0] - origin[0], centre[1] - origin[1]), centre[1] - origin[1]))
 
 
 def window_of(scene: Scene, time_s: float) -> tuple[int, int]:
