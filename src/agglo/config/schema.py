@@ -107,8 +107,11 @@ class StudentConfig(Section):
     """The encoder that is trained and kept."""
 
     name: str = "repvit"
-    neck: str = "fusing"
-    init: str = Field("random", description="random | imagenet | a path")
+    neck: str | None = Field(None, description="by default the student's usual one")
+    init: str = Field(
+        "random",
+        description="random | imagenet | a path: a student's file, a model folder, or timm's file of the backbone",
+    )
     input_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
 
 
@@ -164,6 +167,10 @@ class AlignConfig(TrainingConfig):
     encoder_learning_rate_scale: Annotated[float, Field(gt=0, le=1)] = 0.3
     dice_weight: Annotated[float, Field(ge=0)] = 1.0
     validations: Positive = Field(5, description="scorings of val, evenly over the steps")
+    val_frames: Positive = Field(32, description="frames of val that are scored, evenly over it")
+    select: Literal["best", "last"] = Field(
+        "best", description="which scoring of val gives the weights that are kept; both arms choose alike"
+    )
     labelled_patients: Positive | None = Field(
         None, description="use the labels of this many training patients only"
     )

@@ -20,10 +20,9 @@ from agglo.recipes.context import Run
 from agglo.recipes.distill import student_file
 from agglo.recipes.score import validation_dice
 from agglo.recipes.stage import Facts, Stage
-from agglo.students import build_student
+from agglo.students import Origin, build_student
 from agglo.train import Place, Plan, Task, Watch, fit
 
-VAL_FRAMES = 32
 PROBE_STEPS = 8
 CEILING_FRAMES = 16
 
@@ -102,7 +101,7 @@ def mask_source(run: Run) -> MaskSource:
 
 def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Plan) -> Facts:
     recipe, found = run.recipe, run.dataset
-    indices = _spread(run.split["val"], VAL_FRAMES)
+    indices = val_frames(run)
 
     def score(current: Task) -> Mapping[str, Any]:
         assert isinstance(current, AlignTask)
@@ -110,7 +109,8 @@ def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Pl
 
     every = max(1, plan.steps // recipe.align.validations)
     place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
-    watch = Watch(score if indices else None, every, run.tell(stage.name))
+    select = "dice" if recipe.align.select == "best" else None
+    watch = Watch(score if indices else None, every, select if indices else None, run.tell(stage.name))
     state = fit(task, source, plan, place, watch)
     model = model_folder(run, stage.name)
     save_model(model, task.student, task.decoder, _config(run, task, stage.name))
@@ -122,9 +122,17 @@ def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Pl
         "patients": len({found.frames[index].patient for index in source.indices}),
         "wall_s": round(state.wall_s, 2),
         "val_frames": len(indices),
+        "kept_step": state.best_step or plan.steps,
+        "val_dice": state.best_figure,
         "decoder_parameters": sum(parameter.numel() for parameter in task.decoder.parameters()),
         "ceiling_dice": _ceiling(found, source.indices, recipe.student.input_px),
     }
+
+
+def val_frames(run: Run) -> list[int]:
+    """Return the frames of val by which weights are chosen: labelled ones, evenly over it."""
+    labelled = [index for index in run.split["val"] if run.dataset.frames[index].is_labelled]
+    return _spread(labelled, run.recipe.align.val_frames)
 
 
 def _spread(indices: Sequence[int], count: int) -> list[int]:
@@ -147,12 +155,15 @@ def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
     recipe, found, entry = run.recipe, run.dataset, task.student.entry
     is_distilled = arm == "align"
     seen = run.stages["extract"].facts.get("teachers", {}) if is_distilled else {}
+    origin = (
+        Origin.of_facts(run.stages["distill"].facts.get("init")) if is_distilled else task.student.origin
+    )
     notes = ["Research use only, not a medical device"]
     if found.description.get("is_phantom"):
         notes.append("PHANTOM: made from synthetic images")
     return ModelConfig(
         name=recipe.name if is_distilled else f"{recipe.name} (masks alone)",
-        student={"name": recipe.student.name, "neck": recipe.student.neck, "embed_dim": build.EMBED_DIM},
+        student=task.student.arguments,
         decoder=build.decoder_options(recipe, task.student, len(found.structures)),
         structures=found.structures,
         input_px=recipe.student.input_px,
@@ -161,7 +172,12 @@ def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
         polarity=recipe.data.polarity,
         notes=tuple(notes),
         teachers=tuple({"name": name, **facts} for name, facts in seen.items()),
-        provenance={"dataset": found.name, "dataset_fingerprint": found.fingerprint, "seed": recipe.seed},
+        provenance={
+            "dataset": found.name,
+            "dataset_fingerprint": found.fingerprint,
+            "seed": recipe.seed,
+            "student_init": origin.in_words(),
+        },
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from agglo.align import AlignTask, EncoderTuning
-from agglo.config.schema import Recipe, TeacherConfig, TrainingConfig, ViewsConfig
-from agglo.core.errors import ConfigError
+from agglo.config.schema import AlignConfig, Recipe, TeacherConfig, TrainingConfig, ViewsConfig
+from agglo.core.errors import ConfigError, WeightsError
 from agglo.core.files import sha256_of
 from agglo.core.seeds import seed_of
 from agglo.data import Dataset, Split, ViewRecipe, open_dataset, split_by
@@ -17,7 +17,7 @@ from agglo.features import FeatureStore, make_normaliser
 from agglo.features.extract import ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.students import CATALOGUE as STUDENTS
-from agglo.students import NECKS, Student, build_student
+from agglo.students import NECKS, Student, build_student, locate
 from agglo.teachers import build_teacher, entry_of
 from agglo.teachers.weights import find_weights_file
 from agglo.train import Device, Plan
@@ -33,13 +33,13 @@ def check_names(recipe: Recipe) -> None:
     """
     wanted = {
         "student.name": (recipe.student.name, STUDENTS),
-        "student.neck": (recipe.student.neck, NECKS),
+        "student.neck": (recipe.student.neck, [*NECKS, None]),
         "distill.loss": (recipe.distill.loss, LOSSES),
         "distill.head": (recipe.distill.head, HEADS),
         "distill.balance": (recipe.distill.balance, BALANCERS),
     }
     problems = [
-        f"  {key}: must be one of {', '.join(known)}, got {name!r}"
+        f"  {key}: must be one of {', '.join(filter(None, known))}, got {name!r}"
         for key, (name, known) in wanted.items()
         if name not in known
     ]
@@ -70,9 +70,10 @@ def check_inputs(recipe: Recipe) -> None:
             problems.append(
                 f"  teachers: {teacher.name} must find its weights at {teacher.weights}, but they are absent"
             )
-    init = recipe.student.init
-    if init not in {"random", "imagenet"} and not Path(init).is_file():
-        problems.append(f"  student.init: must be random, imagenet or a file, got {init}")
+    try:
+        locate(STUDENTS[recipe.student.name], recipe.student.init)
+    except WeightsError as problem:
+        problems.append(f"  student.init: {problem}")
     if problems:
         raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} missing", *problems]))
 
@@ -205,20 +206,27 @@ def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
     return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
 
 
-COSMETIC = {"log_every", "checkpoint_every_s", "validations"}
+COSMETIC = {"log_every", "checkpoint_every_s"}
 """Settings of a training that change nothing of its result."""
+SCORINGS = {"validations", "val_frames"}
+"""Nor do these, unless the best scoring is kept."""
 
 
 def training_settings(config: TrainingConfig) -> dict[str, object]:
     """Return what of a training's settings decides its result, JSON-like."""
-    return config.model_dump(mode="json", exclude=COSMETIC)
+    is_chosen = isinstance(config, AlignConfig) and config.select == "best"
+    return config.model_dump(mode="json", exclude=COSMETIC if is_chosen else COSMETIC | SCORINGS)
 
 
 def student_settings(recipe: Recipe) -> dict[str, object]:
     """Return what of the student's settings decides a result: with the hash of its initial weights, if they come from a file."""
-    settings = recipe.student.model_dump(mode="json")
-    file = Path(recipe.student.init)
-    return {**settings, "init_sha256": sha256_of(file) if file.is_file() else None}
+    entry = STUDENTS[recipe.student.name]
+    file = locate(entry, recipe.student.init)
+    return {
+        **recipe.student.model_dump(mode="json"),
+        "neck": recipe.student.neck or entry.neck,
+        "init_sha256": sha256_of(file) if file else None,
+    }
 
 
 def plan(config: TrainingConfig, *, seed: int, num_samples: int) -> Plan:

@@ -15,6 +15,7 @@ from torch import Tensor
 from agglo.core.errors import TrainingDiverged
 from agglo.core.progress import Progress
 from agglo.core.runlog import RunLog
+from agglo.train.best import BestWeights
 from agglo.train.ema import MovingAverage
 from agglo.train.task import Outcome, Task
 
@@ -34,6 +35,7 @@ class State:
         grad_norm: of the last step, before clipping.
         is_bad: whether any loss or gradient so far was not finite; stays on the device.
         average: moving average of the weights, if any.
+        best_step, best_figure: of the scoring whose weights the task was left with; None where none was selected.
     """
 
     task: Task
@@ -44,6 +46,8 @@ class State:
     grad_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
     is_bad: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.bool))
     average: MovingAverage | None = None
+    best_step: int | None = None
+    best_figure: float | None = None
 
     @property
     def is_last(self) -> bool:
@@ -87,18 +91,31 @@ class LogHook:
 class ValidateHook:
     """Scores the averaged weights on held-out data every `every` steps and at the end, and logs what comes back."""
 
-    def __init__(self, log: RunLog, score: Callable[[Task], Mapping[str, Any]], *, every: int) -> None:
-        self.log, self.score, self.every = log, score, every
+    def __init__(
+        self,
+        log: RunLog,
+        score: Callable[[Task], Mapping[str, Any]],
+        *,
+        every: int,
+        best: BestWeights | None = None,
+    ) -> None:
+        self.log, self.score, self.every, self.best = log, score, every, best
 
     def __call__(self, state: State, outcome: Outcome) -> None:
         if state.step % self.every and not state.is_last:
             return
         if state.average is None:
-            figures = self.score(state.task)
+            figures = self._look(state)
         else:
             with state.average.swapped_into(state.task):
-                figures = self.score(state.task)
+                figures = self._look(state)
         self.log.write(step=state.step, val=dict(figures))
+
+    def _look(self, state: State) -> Mapping[str, Any]:
+        figures = self.score(state.task)
+        if self.best is not None:
+            self.best.offer(state.task, state.step, figures)
+        return figures
 
 
 def nested(flat: Mapping[str, float]) -> dict[str, Any]:

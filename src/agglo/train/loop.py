@@ -18,6 +18,7 @@ from agglo.core.progress import Progress, silent
 from agglo.core.runlog import RunLog
 from agglo.core.seeds import seed_of
 from agglo.train.batches import SampleSource, Share, make_batches, one_ahead
+from agglo.train.best import BestWeights
 from agglo.train.checkpoint import Checkpoint
 from agglo.train.devices import Device
 from agglo.train.ema import MovingAverage
@@ -59,19 +60,22 @@ class Watch:
     Attributes:
         score: scores the averaged weights on held-out data; what it returns is logged under `val`.
         every: steps between two such scorings.
+        select: a figure's name: the task is left with the weights of its highest scoring; None leaves it with the last ones.
         progress: told of every logged step.
     """
 
     score: Callable[[Task], Mapping[str, Any]] | None = None
     every: int = 0
+    select: str | None = None
     progress: Progress = silent
 
 
 def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch | None = None) -> State:
     """Train `task` on `source` for `plan.steps` steps, going on from the checkpoint in `place.folder` where there is one.
 
-    On return `task` holds the averaged weights if `plan.ema_decay` is set, else the last ones. The result is the same, bit for
-    bit, whether the training was interrupted or not (same machine, versions and thread count).
+    On return `task` holds the averaged weights if `plan.ema_decay` is set, else the last ones: those of the best scoring where
+    `watch.select` names a figure, and the state says which step that was. The result is the same, bit for bit, whether the
+    training was interrupted or not (same machine, versions and thread count).
 
     Raises:
         CheckpointError: the folder holds a checkpoint that cannot be gone on from.
@@ -81,12 +85,18 @@ def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch
     watch = watch or Watch()
     training = begin(task, plan, place)
     state = training.state
+    best = None
+    if watch.select is not None:
+        best = BestWeights(place.folder / "best.pt", training.checkpoint.identity, key=watch.select)
     if state.step < plan.steps:
         log = RunLog(place.folder / "log.jsonl", keep_until_step=state.step)
-        hooks = make_hooks(log, plan, watch) if training.fabric.is_global_zero else []
+        hooks = make_hooks(log, plan, watch, best) if training.fabric.is_global_zero else []
         training.run(training.batches(source, plan, workers=place.workers), plan, hooks)
     if state.average is not None:
         task.load_state_dict(state.average.values)
+    if best is not None:
+        best.load_into(task)
+        state.best_step, state.best_figure = best.step, best.figure
     return state
 
 
@@ -103,11 +113,11 @@ def begin(task: Task, plan: Plan, place: Place) -> "Training":
     return training
 
 
-def make_hooks(log: RunLog, plan: Plan, watch: Watch) -> list[Hook]:
+def make_hooks(log: RunLog, plan: Plan, watch: Watch, best: BestWeights | None = None) -> list[Hook]:
     """Return the hooks of a training: its log, and its scoring on held-out data where that is asked for."""
     hooks: list[Hook] = [LogHook(log, every=plan.log_every, progress=watch.progress)]
     if watch.score is not None:
-        hooks.append(ValidateHook(log, watch.score, every=watch.every))
+        hooks.append(ValidateHook(log, watch.score, every=watch.every, best=best))
     return hooks
 
 

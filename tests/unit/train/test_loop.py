@@ -130,3 +130,54 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
     spoil(tmp_path / "checkpoint.pt")
     with pytest.raises(CheckpointError, match=text):
         fit(Regression(), Line(), PLAN, Place(tmp_path, identity=identity, device=CPU))
+
+
+VAL_FIGURES = {3: 0.2, 6: 0.7, 9: 0.7, 12: 0.5}
+"""What a scoring gives after a step: two are equally good."""
+
+
+def watching(seen: list[int]) -> Watch:
+    """Return a watch that scores by the table above; what it was asked is in `seen`."""
+    steps = iter(VAL_FIGURES)
+
+    def score(task: Task) -> dict[str, float | None]:
+        seen.append(next(steps))
+        return {"dice": VAL_FIGURES[seen[-1]]}
+
+    return Watch(score, every=3, select="dice")
+
+
+def test_the_best_validation_is_kept_and_the_earliest_of_equals(tmp_path: Path) -> None:
+    plain, chosen = Regression(), Regression()
+    fit(plain, Line(), PLAN, Place(tmp_path / "plain", device=CPU))
+    seen: list[int] = []
+    state = fit(chosen, Line(), PLAN, Place(tmp_path / "chosen", device=CPU), watching(seen))
+    assert (state.best_step, state.best_figure) == (6, 0.7)
+    assert seen == [3, 6, 9, 12]
+    assert any(not torch.equal(weights(plain)[name], weights(chosen)[name]) for name in weights(plain))
+    again = Regression()
+    fit(again, Line(), PLAN, Place(tmp_path / "chosen", device=CPU), watching([]))
+    assert all(torch.equal(weights(again)[name], tensor) for name, tensor in weights(chosen).items())
+
+
+def test_a_selection_survives_an_interruption(tmp_path: Path) -> None:
+    def scored(task: Task) -> dict[str, float]:
+        return {"dice": -abs(float(weights(task)["net.0.weight"].mean()) - 0.1)}
+
+    watch = Watch(scored, every=2, select="dice")
+    whole, resumed = Regression(), Regression()
+    first = fit(whole, Line(), PLAN, Place(tmp_path / "whole", device=CPU), watch)
+    with pytest.raises(Interrupted):
+        fit(Regression(stop_at=6), Line(), PLAN, Place(tmp_path / "cut", device=CPU), watch)
+    second = fit(resumed, Line(), PLAN, Place(tmp_path / "cut", device=CPU), watch)
+    assert (first.best_step, first.best_figure) == (second.best_step, second.best_figure)
+    assert all(torch.equal(weights(resumed)[name], tensor) for name, tensor in weights(whole).items())
+
+
+def test_without_any_figure_the_last_weights_stay(tmp_path: Path) -> None:
+    plain, chosen = Regression(), Regression()
+    fit(plain, Line(), PLAN, Place(tmp_path / "plain", device=CPU))
+    watch = Watch(lambda task: {"dice": None}, every=3, select="dice")
+    state = fit(chosen, Line(), PLAN, Place(tmp_path / "chosen", device=CPU), watch)
+    assert state.best_step is None
+    assert all(torch.equal(weights(chosen)[name], tensor) for name, tensor in weights(plain).items())
