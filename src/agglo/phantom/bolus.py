@@ -59,6 +59,7 @@ class Bolus:
         volume_ml: of the moving bolus with its pool, as drawn.
         head_mm, tail_mm: along the track.
         opening_mm: of the sphincter.
+        pharynx_mm2: lateral area of the body between soft palate and sphincter.
     """
 
     body: Points
@@ -69,6 +70,7 @@ class Bolus:
     head_mm: float
     tail_mm: float
     opening_mm: float
+    pharynx_mm2: float
 
 
 def bolus_track(person: Person, head: HeadFrame, neck: NeckFrame, *, hidden_level: float) -> Track:
@@ -192,6 +194,8 @@ def bolus_at(
     width = np.interp(at, track.along, track.width_mm)
     volume = float(np.trapezoid(thickness * width, at))
     opening = float(np.interp(track.at_level(throat.sphincter_level), at, thickness, left=0.0, right=0.0))
+    level = np.interp(at, track.along, track.level)
+    inside = (level > PALATE_LEVEL * person.size) & (level < throat.sphincter_level)
     return Bolus(
         body=np.zeros((0, 2)) if gone else _body(track, at, thickness),
         body_width_mm=volume / max(float(np.trapezoid(thickness, at)), 1e-6),
@@ -201,6 +205,7 @@ def bolus_at(
         head_mm=head,
         tail_mm=tail,
         opening_mm=0.0 if gone else opening,
+        pharynx_mm2=0.0 if gone else float(np.trapezoid(thickness * inside, at)),
     )
 
 
