@@ -5,7 +5,7 @@ Opening reads no pixels, so a dataset is cheap to open, to pickle and to send to
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, final
@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, UInt8, UInt16
 from agglo.core.errors import DataError
 from agglo.core.files import fingerprint, sha256_of
 from agglo.data.cache import ArrayCache
-from agglo.data.masks import MaskEncoding, num_planes, read_bits, unpack
+from agglo.data.masks import MaskEncoding, num_planes, pack, read_bits, unpack
+from agglo.data.raters import MAJORITY, RaterLabels, majority_masks
 from agglo.data.states import State
 from agglo_runtime.images import read_image
 
@@ -45,6 +46,7 @@ class Frame:
         image: the picture's file.
         mask_files: the masks' files as the dataset's encoding orders them; empty when there are none.
         facts: everything else the frame table says: phase, caption, facing, polarity ...
+        raters: what each rater has said, where the dataset has raters.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Frame:
     image: Path
     mask_files: tuple[Path | None, ...]
     facts: Mapping[str, str]
+    raters: Mapping[str, RaterLabels] = field(default_factory=dict)
 
     @property
     def is_labelled(self) -> bool:
@@ -79,6 +82,8 @@ class Header:
         groups: named sets of structures, such as "moving" and "static".
         encoding: how mask files are read.
         description: licence, label semantics, whether it is a phantom or patient data.
+        raters: names of those who labelled besides, or instead of, the frame table's own masks.
+        reference: whose labels count: "own" (the frame table's), a rater's name, "first" or "majority" (`agglo.data.raters`).
     """
 
     folder: Path
@@ -87,6 +92,8 @@ class Header:
     groups: Mapping[str, tuple[str, ...]]
     encoding: MaskEncoding
     description: Mapping[str, Any]
+    raters: tuple[str, ...] = ()
+    reference: str = "own"
 
 
 @final
@@ -151,6 +158,27 @@ class Dataset:
         """Return the masks of frame `index`; False where there is no mask: ask the frame's states before believing it."""
         return unpack(self.bits(index), len(self.structures))
 
+    @property
+    def raters(self) -> tuple[str, ...]:
+        """Names of the raters; empty where there is only the reference."""
+        return self.header.raters
+
+    def rater_masks(self, index: int) -> dict[str, Bool[np.ndarray, "structures rows cols"]]:
+        """Return the masks of frame `index` by rater, for those who judged anything in it; ask `rater_states` what False means."""
+        height, width = self.image(index).shape
+        encoding, count = self.header.encoding, len(self.structures)
+        return {
+            rater: unpack(read_bits(labels.mask_files, encoding, height, width), count)
+            for rater, labels in self.frames[index].raters.items()
+            if labels.is_judged
+        }
+
+    def rater_states(self, index: int) -> dict[str, tuple[State, ...]]:
+        """Return the states of frame `index` by rater, for those who judged anything in it."""
+        return {
+            rater: labels.states for rater, labels in self.frames[index].raters.items() if labels.is_judged
+        }
+
     def visible(self, index: int) -> Float[np.ndarray, " structures"]:
         """Return the share of every structure that can be seen in frame `index`; 1 where not known."""
         return np.asarray(self.frames[index].visible, np.float32)
@@ -165,7 +193,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """Sixteen hex digits that stand for the frame table, the structures, and the bytes of every image and mask file."""
         masks = [
-            [None if file is None else sha256_of(file) for file in frame.mask_files] for frame in self.frames
+            [None if file is None else sha256_of(file) for file in self._reference_files(frame)]
+            for frame in self.frames
         ]
         return fingerprint(
             {
@@ -203,6 +232,12 @@ class Dataset:
         ]
         return Dataset(header, frames, polarity=self.polarity, cache_bytes=self._cache.limit_bytes)
 
+    def _reference_files(self, frame: Frame) -> list[Path | None]:
+        """Return the files that the reference masks of `frame` are made from."""
+        if self.header.reference != MAJORITY:
+            return list(frame.mask_files)
+        return [file for labels in frame.raters.values() for file in labels.mask_files]
+
     def _is_inverted(self, frame: Frame) -> bool:
         return self.polarity == "bone_black" and frame.facts.get("polarity") == "bone_white"
 
@@ -217,6 +252,9 @@ class Dataset:
         height, width = self.image(index).shape
         if not self.structures:
             return np.zeros((num_planes(0), height, width), np.uint16)
+        if self.header.reference == MAJORITY:
+            shape = (len(self.structures), height, width)
+            return pack(majority_masks(self.rater_masks(index), self.rater_states(index), shape))
         return read_bits(self.frames[index].mask_files, self.header.encoding, height, width)
 
 
@@ -234,6 +272,10 @@ def _pick(frame: Frame, picked: Sequence[int], *, is_per_structure: bool) -> Fra
         states=tuple(frame.states[k] for k in picked),
         visible=tuple(frame.visible[k] for k in picked),
         mask_files=files,
+        raters={
+            rater: labels.pick(picked, is_per_structure=is_per_structure)
+            for rater, labels in frame.raters.items()
+        },
     )
 
 

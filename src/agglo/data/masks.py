@@ -111,14 +111,17 @@ def _bits_of_labels(
     return planes
 
 
-def mask_paths(folder: Path, kind: Kind, frame: str, structures: Sequence[str]) -> list[Path]:
-    """Return where the masks of the frame with id `frame` lie in a dataset folder of the native format."""
+def mask_paths(
+    folder: Path, kind: Kind, frame: str, structures: Sequence[str], *, rater: str = ""
+) -> list[Path]:
+    """Return where the masks of the frame with id `frame` lie in a native dataset's folder; a rater's if one is named."""
+    inside = folder / "masks" / rater
     if kind == "per_structure":
-        return [folder / "masks" / structure / f"{frame}.png" for structure in structures]
+        return [inside / structure / f"{frame}.png" for structure in structures]
     planes = num_planes(len(structures)) if kind == "bitfield" else 1
     if planes == 1:
-        return [folder / "masks" / f"{frame}.png"]
-    return [folder / "masks" / f"{frame}.{plane}.png" for plane in range(planes)]
+        return [inside / f"{frame}.png"]
+    return [inside / f"{frame}.{plane}.png" for plane in range(planes)]
 
 
 def write_masks(masks: Bool[np.ndarray, "structures rows cols"], kind: Kind, files: Sequence[Path]) -> None:

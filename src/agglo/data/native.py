@@ -7,6 +7,8 @@
                     with `per_structure` masks there is no `mask` column: a structure that is present has
                     masks/<structure>/<id>.png
 
+Several raters have a folder each inside `masks/`: see `rater_tables`.
+
 Writing is in `write`; looking into the pixels for contradictions is in `check`.
 """
 
@@ -19,18 +21,26 @@ from agglo.core.files import read_json
 from agglo.data.dataset import Frame, Header
 from agglo.data.masks import KINDS, Kind, MaskEncoding
 from agglo.data.problems import Problems
+from agglo.data.rater_tables import rater_problems, with_raters
+from agglo.data.raters import OWN
 from agglo.data.table import read_table
 
 FORMAT_VERSION = 1
 _KEYS = ("format_version", "name", "structures", "groups", "mask_encoding", "description")
 
 
-def read_native(folder: Path) -> tuple[Header, list[Frame]]:
-    """Return the header and the frames of the dataset in `folder`; raises one `DataError` with all problems found."""
+def read_native(folder: Path, reference: str | None = None) -> tuple[Header, list[Frame]]:
+    """Return the header and the frames of the dataset in `folder`; raises one `DataError` with all problems found.
+
+    `reference` overrides whose labels count, where there are several raters.
+    """
     problems = Problems(str(folder))
     content = _read_json(folder / "dataset.json")
+    if reference is not None:
+        content["reference"] = reference
     header = _header_of(content, folder, problems)
     frames = read_table(header, content.get("counts", {}).get("frames"), problems)
+    frames = with_raters(header, frames, problems)
     problems.raise_if_any()
     return header, frames
 
@@ -57,7 +67,9 @@ def _header_of(content: Mapping[str, Any], folder: Path, problems: Problems) -> 
         if key not in content:
             problems.add(f"dataset.json: `{key}` must be there; add it")
     structures = content.get("structures", [])
+    raters, reference = content.get("raters", []), content.get("reference", OWN)
     problems.found.extend(structure_problems(structures, content.get("groups", {})))
+    problems.found.extend(rater_problems(raters, reference, structures))
     kind: Kind = content.get("mask_encoding", "bitfield")
     if kind not in KINDS:
         problems.add(f"dataset.json: `mask_encoding` must be one of {list(KINDS)}, it is {kind!r}")
@@ -73,6 +85,8 @@ def _header_of(content: Mapping[str, Any], folder: Path, problems: Problems) -> 
         groups={group: tuple(members) for group, members in content["groups"].items()},
         encoding=MaskEncoding(kind, tuple(range(first, first + len(structures)))),
         description=content["description"],
+        raters=tuple(raters),
+        reference=reference,
     )
 
 

@@ -15,6 +15,7 @@ def open_dataset(
     structures: Sequence[str] | None = None,
     polarity: Polarity = "as_is",
     cache_bytes: int = CACHE_BYTES,
+    reference: str | None = None,
 ) -> Dataset:
     """Open the dataset in `folder`: the native format (`dataset.json`) or index masks (`classes.json` and `images/`).
 
@@ -23,6 +24,8 @@ def open_dataset(
         structures: names to keep, in this order; all when None, none at all when empty.
         polarity: "bone_black" gives pictures marked `bone_white` inverted.
         cache_bytes: bound of the pixels kept in memory.
+        reference: whose labels count where there are several raters, instead of what the dataset says: "own" (the frame table's),
+            a rater's name, "first" or "majority".
 
     Raises `DataError` with every problem found. A dataset without any frame is a problem.
     """
@@ -30,7 +33,12 @@ def open_dataset(
     if not folder.is_dir():
         raise DataError(f"{folder} must be a dataset folder, there is no such folder; check the path.")
     if (folder / "dataset.json").is_file():
-        header, frames = read_native(folder)
+        header, frames = read_native(folder, reference)
+    elif reference not in (None, "own"):
+        raise DataError(
+            f"{folder} must be in the native format to have several raters, it is not, and reference={reference!r} was asked for; "
+            "leave it out."
+        )
     elif (folder / "images").is_dir() and (folder / "classes.json").is_file():
         header, frames = read_foreign(folder)
     else:

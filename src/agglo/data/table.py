@@ -42,7 +42,7 @@ def read_table(header: Header, expected_rows: int | None, problems: Problems) ->
 
     `expected_rows` is what `dataset.json` counted, or None. Raises `DataError` where columns are amiss, since no row can be read.
     """
-    columns, rows = _read_cells(header.folder / "frames.csv")
+    columns, rows = read_cells(header.folder / "frames.csv")
     for column in [*_REQUIRED, *(f"state:{structure}" for structure in header.structures)]:
         if column not in columns:
             problems.add(f"frames.csv: the column `{column}` must be there; add it")
@@ -73,8 +73,8 @@ def read_table(header: Header, expected_rows: int | None, problems: Problems) ->
     return frames
 
 
-def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the first line and the other, non-blank lines of a table."""
+def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the first line and the other, non-blank lines of a table; raises `DataError` if it is none."""
     if not path.is_file():
         raise DataError(
             f"{path} must be there, it is missing; the dataset was not written to its end: write it again."

@@ -18,6 +18,8 @@ from agglo.core.files import write_json, write_text
 from agglo.data.masks import KINDS, Kind, mask_paths, write_masks, write_png
 from agglo.data.native import FORMAT_VERSION, structure_problems
 from agglo.data.problems import Problems
+from agglo.data.rater_tables import rater_problems, write_states
+from agglo.data.raters import OWN
 from agglo.data.states import State
 from agglo.data.table import COLUMNS
 
@@ -66,10 +68,12 @@ class DatasetWriter:
         groups: Mapping[str, Sequence[str]] | None = None,
         description: Mapping[str, Any] | None = None,
         mask_encoding: Kind = "bitfield",
+        reference: str = OWN,
     ) -> None:
         """Begin a dataset in `folder`, made if need be; an older table there is removed, because it no longer holds.
 
-        `mask_encoding` is one of `agglo.data.masks.KINDS`; `index` cannot hold overlapping structures.
+        `mask_encoding` is one of `agglo.data.masks.KINDS`; `index` cannot hold overlapping structures. `reference` says whose
+        labels count where raters are added: "own", a rater's name, "first" or "majority".
         """
         self.folder = folder
         self.name = name
@@ -85,7 +89,10 @@ class DatasetWriter:
         folder.mkdir(parents=True, exist_ok=True)
         for left_over in ("dataset.json", "frames.csv"):
             (folder / left_over).unlink(missing_ok=True)
+        self.reference = reference
         self._rows: dict[str, dict[str, str]] = {}
+        self._sizes: dict[str, tuple[int, ...]] = {}
+        self._raters: dict[str, dict[str, Sequence[State]]] = {}
 
     def add(
         self,
@@ -111,9 +118,36 @@ class DatasetWriter:
             if self.kind == "per_structure"
             else [path.relative_to(self.folder).as_posix() for path in files]
         )
+        self._sizes[info.id] = image.shape
         self._rows[info.id] = _row(
             info, picture.as_posix(), ";".join(named), dict(zip(self.structures, states, strict=True))
         )
+
+    def add_rater(
+        self,
+        frame: str,
+        rater: str,
+        masks: Bool[np.ndarray, "structures mask_rows mask_cols"],
+        states: Sequence[State],
+    ) -> None:
+        """Write what `rater` says of the frame with the id `frame`, which was added before.
+
+        Raises one `DataError` with all that is wrong: an unknown frame, a name that cannot be a rater's, masks that do not fit.
+        """
+        problems = Problems(f"rater {rater!r} of frame {frame!r} in {self.folder}")
+        problems.found.extend(rater_problems([rater], OWN, self.structures))
+        expected = (len(self.structures), *self._sizes.get(frame, ()))
+        if frame not in self._rows or masks.shape != expected or len(states) != len(self.structures):
+            problems.add(
+                f"the frame must have been added, and masks be {expected} with a state each, they are {masks.shape} with "
+                f"{len(states)} states; add the frame first"
+            )
+        else:
+            problems.found.extend(contradictions(self.structures, states, masks))
+        problems.raise_if_any()
+        files = mask_paths(self.folder, self.kind, frame, self.structures, rater=rater)
+        write_masks(masks, self.kind, files)
+        self._raters.setdefault(rater, {})[frame] = tuple(states)
 
     def finish(self) -> None:
         """Write `frames.csv`, then `dataset.json`: from now on the folder is a dataset."""
@@ -138,6 +172,13 @@ class DatasetWriter:
                 "videos": len({(row["patient"], row["video"]) for row in rows}),
             },
         }
+        problems = Problems(f"raters of {self.folder}")
+        problems.found.extend(rater_problems(list(self._raters), self.reference, self.structures))
+        problems.raise_if_any()
+        for rater, table in self._raters.items():
+            write_states(self.folder / "masks" / rater, self.structures, table)
+        if self._raters:
+            content |= {"raters": list(self._raters), "reference": self.reference}
         write_json(self.folder / "dataset.json", content)
 
     def _check(
