@@ -175,8 +175,8 @@ class DatasetWriter:
         problems = Problems(f"raters of {self.folder}")
         problems.found.extend(rater_problems(list(self._raters), self.reference, self.structures))
         problems.raise_if_any()
-        for rater, table in self._raters.items():
-            write_states(self.folder / "masks" / rater, self.structures, table)
+        for rater, said in self._raters.items():
+            write_states(self.folder / "masks" / rater, self.structures, said)
         if self._raters:
             content |= {"raters": list(self._raters), "reference": self.reference}
         write_json(self.folder / "dataset.json", content)
