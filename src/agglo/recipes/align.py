@@ -155,9 +155,6 @@ def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
     recipe, found, entry = run.recipe, run.dataset, task.student.entry
     is_distilled = arm == "align"
     seen = run.stages["extract"].facts.get("teachers", {}) if is_distilled else {}
-    origin = (
-        Origin.of_facts(run.stages["distill"].facts.get("init")) if is_distilled else task.student.origin
-    )
     notes = ["Research use only, not a medical device"]
     if found.description.get("is_phantom"):
         notes.append("PHANTOM: made from synthetic images")
@@ -176,9 +173,17 @@ def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
             "dataset": found.name,
             "dataset_fingerprint": found.fingerprint,
             "seed": recipe.seed,
-            "student_init": origin.in_words(),
+            "student_init": _student_init(run, task, arm),
         },
     )
+
+
+def _student_init(run: Run, task: AlignTask, arm: str) -> str:
+    """Return where an arm's student started from: the distilled one, where distilling started from."""
+    if arm != "align":
+        return task.student.origin.in_words()
+    facts = run.stages["distill"].facts
+    return Origin.of_facts(facts["init"]).in_words() if "init" in facts else "not recorded"
 
 
 def _predictor(run: Run, task: AlignTask) -> Predictor:

@@ -17,12 +17,11 @@ from agglo.features import FeatureStore, make_normaliser
 from agglo.features.extract import ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.students import CATALOGUE as STUDENTS
+from agglo.students import EMBED_DIM as EMBED_DIM
 from agglo.students import NECKS, Student, build_student, locate
 from agglo.teachers import build_teacher, entry_of
 from agglo.teachers.weights import find_weights_file
 from agglo.train import Device, Plan
-
-EMBED_DIM = 256
 
 
 def check_names(recipe: Recipe) -> None:

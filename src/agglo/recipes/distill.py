@@ -55,6 +55,7 @@ def distill(run: Run) -> bool:
             "labels": "none",
             "frames": len(pool.frames),
             "wall_s": round(state.wall_s, 2),
+            "init": task.student.origin.as_facts(),
             "student_parameters": sum(parameter.numel() for parameter in task.student.parameters()),
         }
 

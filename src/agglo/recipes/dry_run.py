@@ -1,10 +1,10 @@
 """What a recipe would do: sizes, steps, what is missing. Builds the student, reads no pixels, writes nothing."""
 
-from pathlib import Path
-
 from agglo.config.schema import Recipe, TrainingConfig
+from agglo.core.errors import WeightsError
 from agglo.recipes import build
-from agglo.students import build_student, count_parameters
+from agglo.students import CATALOGUE as STUDENTS
+from agglo.students import build_student, count_parameters, locate
 from agglo.teachers import entry_of, spec_of
 
 
@@ -23,7 +23,8 @@ def explain(recipe: Recipe) -> str:
         f"{recipe.name} -> {recipe.out}",
         f"  data        {_data(recipe)}",
         f"  student     {recipe.student.name}, {count_parameters(student) / 1e6:.2f} M parameters, "
-        f"{recipe.student.input_px} px -> {build.EMBED_DIM}x{cells}x{cells}, starting from {_init(recipe.student.init)}",
+        f"{recipe.student.input_px} px -> {build.EMBED_DIM}x{cells}x{cells}, neck {student.neck_name}, "
+        f"starting from {_init(recipe)}",
         *(f"  teacher     {_teacher(recipe, place)}" for place in range(len(recipe.teachers))),
         f"  distill     {_training(recipe.distill)}; loss {recipe.distill.loss}, {recipe.distill.normalise}, "
         f"balance {recipe.distill.balance}, tokens matched on the {recipe.distill.match} grid",
@@ -34,10 +35,15 @@ def explain(recipe: Recipe) -> str:
     return "\n".join(lines)
 
 
-def _init(init: str) -> str:
-    if init == "imagenet":
-        return "ImageNet weights (from the hub, with HF_HUB_OFFLINE=0, unless they are cached)"
-    return init if init == "random" or Path(init).is_file() else f"{init} (MISSING)"
+def _init(recipe: Recipe) -> str:
+    init = recipe.student.init
+    if init == "random":
+        return init
+    try:
+        file = locate(STUDENTS[recipe.student.name], init, may_download=False)
+    except WeightsError as problem:
+        return f"{init} (MISSING: {problem})"
+    return f"{init} ({file})"
 
 
 def _data(recipe: Recipe) -> str:

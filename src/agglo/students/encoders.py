@@ -1,15 +1,17 @@
 """Backbones from timm behind one face: images in, four maps of strides 4, 8, 16 and 32 out.
 
-How the maps are fused is the necks' business. The network is asked for only when ImageNet weights are asked for.
+How the maps are fused is the necks' business, where weights come from that of `weights`.
 """
 
-from typing import Any, final
+from typing import Any, Literal, final
 
 import timm
+import torch
 from jaxtyping import Float
+from timm.models.tiny_vit import Attention
 from torch import Tensor, nn
 
-from agglo.core.errors import FeatureMismatch, WeightsError
+from agglo.core.errors import FeatureMismatch
 from agglo.students.catalogue import StudentEntry
 
 STRIDES_PX = (4, 8, 16, 32)
@@ -17,43 +19,57 @@ STRIDES_PX = (4, 8, 16, 32)
 
 @final
 class Encoder(nn.Module):
-    """A timm backbone that gives its maps of strides 4, 8, 16 and 32.
+    """A timm backbone that gives its maps of strides 4, 8, 16 and 32; or of 4, 8, 16 and 16.
 
     Attributes:
         dims: channels of the four maps, finest first.
+        strides_px: their strides.
     """
 
-    def __init__(self, entry: StudentEntry, *, has_imagenet_weights: bool) -> None:
-        """Build the backbone of `entry`; random weights come from torch's global generator.
+    def __init__(self, entry: StudentEntry, *, last_stride_px: Literal[16, 32] = 32) -> None:
+        """Build the backbone of `entry` with random weights from torch's global generator.
 
-        Raises:
-            WeightsError: if ImageNet weights are asked for and cannot be had.
+        Args:
+            entry: of the catalogue.
+            last_stride_px: 16 removes the stride of the last stage, as MobileSAM does: four times as many cells there, the same
+                weights.
         """
         super().__init__()
-        backbone = _create_backbone(entry, has_imagenet_weights=has_imagenet_weights)
-        self.backbone = backbone
-        self.dims: tuple[int, ...] = tuple(backbone.feature_info.channels())
+        backbone: Any = timm.create_model(
+            entry.backbone, pretrained=False, features_only=True, **entry.backbone_options
+        )
         strides = tuple(backbone.feature_info.reduction())
         if strides != STRIDES_PX:
             raise FeatureMismatch(
                 f"a student's backbone must give maps of strides {STRIDES_PX}, but {entry.backbone} gives {strides}; "
                 "choose another backbone for this entry of the catalogue."
             )
+        if last_stride_px != STRIDES_PX[-1]:
+            backbone.get_submodule(entry.last_downsampling).stride = (1, 1)
+        _keep_no_caches(backbone)
+        self.backbone = backbone
+        self.dims: tuple[int, ...] = tuple(backbone.feature_info.channels())
+        self.strides_px = (*STRIDES_PX[:-1], last_stride_px)
 
     def forward(self, images: Float[Tensor, "batch 3 rows cols"]) -> list[Tensor]:
         """Return the four maps, finest first."""
         return list(self.backbone(images))
 
 
-def _create_backbone(entry: StudentEntry, *, has_imagenet_weights: bool) -> Any:
-    options = {"features_only": True, **entry.backbone_options}
-    if not has_imagenet_weights:
-        return timm.create_model(entry.backbone, pretrained=False, **options)
-    try:
-        return timm.create_model(entry.backbone, pretrained=True, **options)
-    except Exception as error:  # the hub's client raises a dozen kinds, none of them ours to tell apart
-        raise WeightsError(
-            f"init: imagenet needs timm's weights of {entry.backbone} from the Hugging Face hub or its local cache, which "
-            f"could not be had ({type(error).__name__}: {error}). Run once with network access, or choose init: random or "
-            "init: PATH of a saved student."
-        ) from error
+@final
+class _UncachedAttention(Attention):
+    """TinyViT's attention, which looks up its position biases each time.
+
+    timm's keeps them from the first call in eval mode on, and goes on using them after other weights were loaded.
+    """
+
+    def get_attention_biases(self, device: torch.device) -> Tensor:
+        """Return the bias of each head for each pair of positions in a window; `device` is where they are anyway."""
+        biases: Tensor = self.attention_biases[:, self.attention_bias_idxs]
+        return biases
+
+
+def _keep_no_caches(backbone: nn.Module) -> None:
+    for part in backbone.modules():
+        if type(part) is Attention:
+            part.__class__ = _UncachedAttention

@@ -9,20 +9,17 @@ from typing import Literal, final
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from agglo.core.errors import ConfigError, FeatureMismatch, WeightsError
+from agglo.core.errors import ConfigError, FeatureMismatch
 from agglo.core.shapes import StudentFeatures
-from agglo.students.catalogue import CATALOGUE, StudentEntry
+from agglo.students.catalogue import CATALOGUE, EMBED_DIM, StudentEntry
 from agglo.students.encoders import Encoder
 from agglo.students.necks import NECKS, Neck
 from agglo.students.norms import set_norms_to_eval
+from agglo.students.weights import Origin, load_into
 
 logger = logging.getLogger(__name__)
-
-MAX_ERROR_CHARACTERS = 600
 
 Init = Literal["random", "imagenet"] | Path
 
@@ -37,6 +34,7 @@ class Student(nn.Module):
         neck: what fuses the backbone's maps.
         embed_dim: channels of the embedding.
         stride8_dim, stride4_dim: channels of the backbone's own maps that are handed on beside the embedding.
+        origin: where its first weights came from.
         are_norms_frozen: whether batch norms stay in eval mode in training; set by `norms.freeze_norms`.
     """
 
@@ -48,7 +46,18 @@ class Student(nn.Module):
         self.neck = neck
         self.embed_dim = embed_dim
         self.stride4_dim, self.stride8_dim = encoder.dims[:2]
+        self.origin = Origin()
         self.are_norms_frozen = False
+
+    @property
+    def neck_name(self) -> str:
+        """The neck's key of `NECKS`."""
+        return next(name for name, kind in NECKS.items() if type(self.neck) is kind)
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """Keyword arguments that make `build_student` build the same student again, as a model folder keeps them."""
+        return {"name": self.entry.name, "neck": self.neck_name, "embed_dim": self.embed_dim}
 
     def forward(self, images: Float[Tensor, "batch 3 rows cols"]) -> StudentFeatures:
         """Return the embedding and the backbone's maps of strides 8 and 4.
@@ -85,7 +94,7 @@ class Student(nn.Module):
 
 
 def build_student(
-    name: str, *, neck: str | None = None, embed_dim: int = 256, init: Init = "random"
+    name: str, *, neck: str | None = None, embed_dim: int = EMBED_DIM, init: Init = "random"
 ) -> Student:
     """Build the student `name` of the catalogue, in training mode.
 
@@ -93,8 +102,8 @@ def build_student(
         name: in the catalogue.
         neck: a key of `NECKS`; None for the entry's usual one.
         embed_dim: channels of the embedding.
-        init: `"random"` (torch's global generator), `"imagenet"` for the backbone (asks the hub, unless cached), or the
-            safetensors file of a whole student, loaded strictly.
+        init: `"random"` (torch's global generator), `"imagenet"` for the backbone, or a path: a safetensors file of a whole
+            student, of a model folder or of timm's backbone, or a model folder. `Student.origin` says what was loaded.
 
     Raises:
         ConfigError: if name, neck or embed_dim cannot be used.
@@ -107,30 +116,17 @@ def build_student(
     entry = CATALOGUE[name]
     neck_name = entry.neck if neck is None else neck
     if neck_name not in NECKS:
-        raise ConfigError(f"a neck must be one of {sorted(NECKS)}, got {neck_name!r}.")
+        raise ConfigError(f"a neck of student {name} must be one of {sorted(NECKS)}, got {neck_name!r}.")
     if embed_dim < 1:
         raise ConfigError(f"embed_dim must be at least 1, got {embed_dim}.")
-    encoder = Encoder(entry, has_imagenet_weights=init == "imagenet")
-    student = Student(entry, encoder, NECKS[neck_name](encoder.dims, embed_dim), embed_dim=embed_dim)
-    if isinstance(init, Path):
-        _load_student(student, init)
+    student = compose(entry, neck_name, embed_dim=embed_dim)
+    student.origin = load_into(student, init)
     logger.info("student %s with neck %s, init %s", name, neck_name, init)
     return student
 
 
-def _load_student(student: Student, path: Path) -> None:
-    """Load a whole student's state: the same keys and shapes, or an error that lists what differs."""
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"init must be the safetensors file of a student, but {path} cannot be read as one ({error})."
-        ) from error
-    try:
-        student.load_state_dict(state)
-    except RuntimeError as error:
-        differences = " ".join(str(error).split())[:MAX_ERROR_CHARACTERS]
-        raise WeightsError(
-            f"weights must fit student {student.entry.name} key by key; {path} does not: {differences}. Check name, neck "
-            "and embed_dim."
-        ) from error
+def compose(entry: StudentEntry, neck_name: str, *, embed_dim: int) -> Student:
+    """Return a student of random weights whose backbone is as its neck wants it."""
+    neck_type = NECKS[neck_name]
+    encoder = Encoder(entry, last_stride_px=neck_type.last_stride_px)
+    return Student(entry, encoder, neck_type(encoder.dims, embed_dim), embed_dim=embed_dim)
