@@ -57,7 +57,7 @@ def _recipe(folder: Path, size_px: int, batch_size: int) -> Recipe:
 def _bench(phantom: Path, recipe: Recipe, rounds: int) -> dict[str, Any]:
     dataset = build.dataset(recipe, phantom)
     pool = build.pool(recipe, dataset, build.split(recipe, dataset))
-    sources = {teacher.name: build.ready_teacher(teacher) for teacher in recipe.teachers}
+    sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
     store, effort = extract(pool, sources, recipe.out / "features")
     source = DistilSource(pool, store, list(sources), size_px=recipe.student.input_px)
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))

@@ -100,7 +100,16 @@ class TeacherConfig(Section):
 
     name: str
     weights: Path | None = Field(None, description="file or folder; by default the shipped weights")
+    label: str | None = Field(
+        None,
+        description="what it is called in this run, for one teacher with several weights; by default its name",
+    )
     input_px: Positive | None = Field(None, description="by default the catalogue's")
+
+    @property
+    def key(self) -> str:
+        """What it is called in this run."""
+        return self.label or self.name
 
 
 class StudentConfig(Section):
@@ -183,12 +192,29 @@ class SupervisedConfig(Section):
     learning_rate: Rate = 1e-3
 
 
+class FurtherTest(Section):
+    """A further dataset that is scored whole, such as a simulated unit that nothing was trained on."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    folder: Path | None = None
+    phantom: PhantomConfig | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "FurtherTest":
+        if (self.folder is None) == (self.phantom is None):
+            raise ValueError("exactly one of `folder` and `phantom` must be given")
+        if self.name in {"test", "supervised", "align"}:
+            raise ValueError(f"a further test set must not be called {self.name!r}")
+        return self
+
+
 class EvaluateConfig(Section):
     """How test is scored."""
 
     hd95_mode: Literal["pooled", "max"] = "pooled"
     min_visible: Fraction = Field(0.5, description="headline scores are on structures at least this visible")
     pictures: Annotated[int, Field(ge=0)] = Field(2, description="each of best, median and worst frames")
+    also: tuple[FurtherTest, ...] = Field((), description="further test sets, scored by the same models")
 
 
 class ReportConfig(Section):
@@ -227,7 +253,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _teachers_differ(self) -> "Recipe":
-        names = [teacher.name for teacher in self.teachers]
+        names = [teacher.key for teacher in self.teachers]
         if len(set(names)) < len(names):
-            raise ValueError(f"teachers must differ, got {names}")
+            raise ValueError(f"teachers must differ by name or `label`, got {names}")
         return self

@@ -31,26 +31,37 @@ MemberMasks = Bool[np.ndarray, "members rows cols"]
 
 
 @dataclass(frozen=True)
+class Outline:
+    """One union of masks against another.
+
+    Attributes:
+        dice: 0 where nothing was predicted there.
+        hd95_px: None where nothing was predicted.
+        hd95_penalised_px: the same, a miss costing the diagonal of the field.
+        nsd_2mm: None where the spacing is unknown.
+    """
+
+    dice: float
+    hd95_px: float | None
+    hd95_penalised_px: float
+    nsd_2mm: float | None
+
+
+@dataclass(frozen=True)
 class LevelFrame:
     """One frame's ordered group, scored.
 
     Attributes:
         frame, patient, swallow: whose and which.
         shifts: by reference member that counts: members further down its name was found, None where it was not.
-        dice: of the union of the members that count; 0 where nothing was predicted there.
-        hd95_px: of the union's outline; None where nothing was predicted.
-        hd95_penalised_px: the same, a miss costing the diagonal of the field.
-        nsd_2mm: of the union's outline; None where the spacing is unknown.
+        outline: of the union of the members that count.
     """
 
     frame: str
     patient: str
     swallow: str
     shifts: Mapping[str, int | None]
-    dice: float
-    hd95_px: float | None
-    hd95_penalised_px: float
-    nsd_2mm: float | None
+    outline: Outline
 
 
 @dataclass(frozen=True)
@@ -107,21 +118,15 @@ def unions_of(predicted: MemberMasks, reference: MemberMasks, counts: Sequence[b
     return (named | others) & ~ignored, wanted
 
 
-def outline_of(predicted: Mask, reference: Mask, ruler: Ruler) -> dict[str, float | None]:
-    """Return Dice and surface distances of one union against another, under the names of `LevelFrame`; a miss is never free."""
+def outline_of(predicted: Mask, reference: Mask, ruler: Ruler) -> Outline:
+    """Return Dice and surface distances of one union against another; a miss is never free."""
     if not predicted.any():
-        nothing = 0.0 if ruler.spacing_mm else None
-        return {"dice": 0.0, "hd95_px": None, "hd95_penalised_px": ruler.miss_px, "nsd_2mm": nothing}
-    pixels = surface_distances(predicted, reference)
-    hd95_px, nsd_2mm = hd95_of(pixels, ruler.hd95_mode), None
+        return Outline(0.0, None, ruler.miss_px, 0.0 if ruler.spacing_mm else None)
+    hd95_px = hd95_of(surface_distances(predicted, reference), ruler.hd95_mode)
+    nsd_2mm = None
     if ruler.spacing_mm:
         nsd_2mm = nsd_of(surface_distances(predicted, reference, spacing=ruler.spacing_mm), 2.0)
-    return {
-        "dice": dice(predicted, reference),
-        "hd95_px": hd95_px,
-        "hd95_penalised_px": hd95_px,
-        "nsd_2mm": nsd_2mm,
-    }
+    return Outline(dice(predicted, reference), hd95_px, hd95_px, nsd_2mm)
 
 
 def level_table(frames: Sequence[LevelFrame], members: Sequence[str]) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def _outline_means(frames: Sequence[LevelFrame]) -> dict[str, Any]:
             for name, values in by_patient.items()
         },
         "dice_ci95": list(found) if found else None,
-        "miss_rate": sum(frame.hd95_px is None for frame in frames) / len(frames) if frames else None,
+        "miss_rate": sum(frame.outline.hd95_px is None for frame in frames) / len(frames) if frames else None,
     }
 
 
@@ -199,7 +204,7 @@ def _column(values: Sequence[float]) -> PatientMatrix:
 def _by_patient(frames: Sequence[LevelFrame], name: str) -> dict[str, float]:
     found: dict[str, dict[str, list[float]]] = {}
     for frame in frames:
-        value = getattr(frame, name)
+        value = getattr(frame.outline, name)
         if value is not None:
             found.setdefault(frame.patient, {}).setdefault(frame.swallow, []).append(value)
     return {

@@ -41,8 +41,59 @@ def table_markdown(table: Mapping[str, Any]) -> str:
         f"of the static ones {format_figure(table['mean']['static_dice'], 3)}.",
         "",
         *(f"- {note}" for note in table["notes"]),
+        *_ordered(table.get("ordered")),
+        *_raters(table.get("raters")),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _ordered(found: Mapping[str, Any] | None) -> list[str]:
+    """Return an ordered group, by outline and by level, as Markdown lines."""
+    if not found:
+        return []
+    outline, level = found["outline"], found["level"]
+    return [
+        "",
+        f"## {found['members'][0]} to {found['members'][-1]}, by outline and by level",
+        "",
+        f"Outline of the union, {found['num_frames']} frames: Dice {format_figure(outline['dice'], 3)} "
+        f"({format_figure(outline['dice_ci95'], 3)}), NSD 2 mm {format_figure(outline['nsd_2mm'], 3)}, HD95 px "
+        f"{format_figure(outline['hd95_px'], 1)} (detected; missed {format_figure(outline['miss_rate'], 3)}), "
+        f"{format_figure(outline['hd95_penalised_px'], 1)} (penalised).",
+        "",
+        f"Level right: {format_figure(level['mean']['accuracy'], 3)} ({format_figure(level['mean']['accuracy_ci95'], 3)}). "
+        "The mask of a name shows the reference level that it overlaps most; what is not found counts as wrong.",
+        "",
+        "| level | right | not found | mean error, levels | shifts (frames) | frames |",
+        "|---|---:|---:|---:|---|---:|",
+        *(_level_row(name, row) for name, row in level["members"].items()),
+        _level_row("**all**", level["mean"]),
+    ]
+
+
+def _level_row(name: str, row: Mapping[str, Any]) -> str:
+    shares = (format_figure(row[key], 3) for key in ("accuracy", "not_found", "mean_abs_error"))
+    shifts = ", ".join(f"{shift} ({count})" for shift, count in row["shifts"].items()) or "–"
+    return f"| {name} | " + " | ".join((*shares, shifts, str(row["num_frames"]))) + " |"
+
+
+def _raters(found: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+    """Return people against people and the model against people as Markdown lines."""
+    if not found:
+        return []
+    return [
+        "",
+        "## Raters",
+        "",
+        "Each rater in turn is the reference; the other raters and the model are scored against the same ones (Dice).",
+        "",
+        "| structure | people, people | model, people | frames |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {name} | {row['human_human']:.3f} | {row['model_human']:.3f} | {row['num_frames']} |"
+            for name, row in found.items()
+        ),
+    ]
 
 
 def format_figure(value: float | int | Sequence[float] | None, decimals: int) -> str:

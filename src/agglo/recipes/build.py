@@ -58,23 +58,29 @@ def check_inputs(recipe: Recipe) -> None:
         ConfigError: one line for each.
     """
     problems = []
-    for folder in (recipe.data.folder, *(extra.folder for extra in recipe.data.unlabelled)):
+    further = [extra.folder for extra in recipe.data.unlabelled] + [
+        each.folder for each in recipe.evaluate.also
+    ]
+    for folder in (recipe.data.folder, *further):
         if folder is not None and not folder.is_dir():
             problems.append(f"  data: {folder} must be a dataset folder, but is absent")
-    for teacher in recipe.teachers:
-        entry = entry_of(teacher.name)
-        if teacher.weights is None and not (entry.is_shipped and entry.shipped_path.is_file()):
-            problems.append(f"  teachers: {teacher.name} needs its weights: {entry.how_to_get}")
-        if teacher.weights is not None and not teacher.weights.exists():
-            problems.append(
-                f"  teachers: {teacher.name} must find its weights at {teacher.weights}, but they are absent"
-            )
+    problems += [f"  teachers: {lack}" for teacher in recipe.teachers if (lack := missing_weights(teacher))]
     try:
         locate(STUDENTS[recipe.student.name], recipe.student.init)
     except WeightsError as problem:
         problems.append(f"  student.init: {problem}")
     if problems:
         raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} missing", *problems]))
+
+
+def missing_weights(teacher: TeacherConfig) -> str | None:
+    """Return what a teacher lacks and how to get it; None where its weights are here."""
+    entry = entry_of(teacher.name)
+    if teacher.weights is None and not (entry.is_shipped and entry.shipped_path.is_file()):
+        return f"{teacher.key} needs its weights: {entry.how_to_get}"
+    if teacher.weights is not None and not teacher.weights.exists():
+        return f"{teacher.key} must find its weights at {teacher.weights}, but they are absent"
+    return None
 
 
 def device(recipe: Recipe) -> Device:
@@ -174,7 +180,7 @@ def decoder(recipe: Recipe, of: Student, num_structures: int, *, arm: str) -> St
 def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
     config = recipe.distill
-    columns = {teacher.name: store.column(teacher.name) for teacher in recipe.teachers}
+    columns = {teacher.key: store.column(teacher.key) for teacher in recipe.teachers}
     learner = student(recipe, arm="distil")
     hidden_dim = max(column.dim for column in columns.values())
     targets = {

@@ -38,7 +38,7 @@ def distill(run: Run) -> bool:
 
     def work() -> Facts:
         pool, store = pool_and_store(run)
-        names = [teacher.name for teacher in recipe.teachers]
+        names = [teacher.key for teacher in recipe.teachers]
         source = DistilSource(pool, store, names, size_px=recipe.student.input_px)
         plan = build.plan(recipe.distill, seed=recipe.seed, num_samples=len(source))
         task = build.distil_task(recipe, store)

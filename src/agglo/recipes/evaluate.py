@@ -1,6 +1,8 @@
-"""The evaluate stage: every arm of the run is scored once on test, and pictures are kept for the report where that is allowed."""
+"""The evaluate stage: every arm of the run is scored once on test and on further test sets; pictures are kept for the report where
+that is allowed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from agglo.config.schema import FurtherTest, Recipe
 from agglo.core.files import write_json, write_text
 from agglo.core.runlog import RunLog
-from agglo.data import Dataset, identity_view, render_image
+from agglo.data import Dataset, identity_view, open_dataset, render_image
 from agglo.evaluate.cases import Case, write_cases
 from agglo.evaluate.markdown import table_markdown
 from agglo.evaluate.scoring import ScoreRules
@@ -19,6 +22,7 @@ from agglo.predict import Predictor, load
 from agglo.recipes import build
 from agglo.recipes.align import model_folder
 from agglo.recipes.context import Run
+from agglo.recipes.dataset import make_phantom
 from agglo.recipes.score import score_frames
 from agglo.recipes.stage import Facts
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
@@ -29,12 +33,24 @@ SPLIT = "test"
 FEATURE_FRAMES = 3
 
 
+@dataclass(frozen=True)
+class TestSet:
+    """Frames that are scored, and nothing else."""
+
+    __test__ = False  # no class of tests, whatever a test runner thinks of its name
+
+    name: str
+    dataset: Dataset
+    indices: tuple[int, ...]
+
+
 def evaluate(run: Run) -> bool:
     """Score the distilled arm and, where there is one, the supervised arm; leaves tables, cases and pictures."""
     config = run.recipe.evaluate
     settings = {
         "evaluate": config.model_dump(mode="json"),
         "report": run.recipe.report.model_dump(mode="json"),
+        "also": {extra.name: _identity_of(extra) for extra in config.also},
     }
     stage = run.stage(
         "evaluate",
@@ -47,34 +63,71 @@ def evaluate(run: Run) -> bool:
         arms["supervised"] = stage.folder / "supervised"
 
     def work() -> Facts:
-        means = {arm: _score_arm(run, arm, folder) for arm, folder in arms.items()}
+        further = [further_test(run, extra) for extra in config.also]
+        means = {}
+        for arm, folder in arms.items():
+            predictor = load(model_folder(run, arm))
+            for extra in further:
+                _score(run, arm, predictor, extra, folder / extra.name)
+            means[arm] = _score(run, arm, predictor, _own_test(run), folder)
         write_json(stage.folder / "teachers.json", list(_teachers(run)))
         return {"mean_dice": means}
 
     return stage.run(work)
 
 
-def _score_arm(run: Run, arm: str, folder: Path) -> float | None:
-    recipe, found = run.recipe, run.dataset
-    rules = ScoreRules(recipe.evaluate.hd95_mode, recipe.evaluate.min_visible)
-    predictor = load(model_folder(run, arm))
-    indices = [index for index in run.split[SPLIT] if found.frames[index].is_labelled]
-    RunLog(run.folder / "log.jsonl").write(
-        scored=SPLIT, arm=arm, frames=len(indices), at=datetime.now(UTC).isoformat()
-    )
-    cases = score_frames(predictor.masks, found, indices, rules, progress=run.tell(f"score {arm}"))
+def further_test(run: Run, config: FurtherTest) -> TestSet:
+    """Return a further test set: all labelled frames of a folder, or of a phantom that is made in the run folder if need be.
+
+    Raises:
+        DataError: it lacks structures that the run's own dataset has.
+    """
+    folder = config.folder or run.folder / "tests" / config.name
+    if config.phantom is not None and not (folder / "dataset.json").exists():
+        make_phantom(folder, config.phantom, progress=run.tell(f"phantom {config.name}"))
+    found = open_dataset(folder, structures=run.dataset.structures, polarity=run.recipe.data.polarity)
+    labelled = (index for index, frame in enumerate(found.frames) if frame.is_labelled)
+    return TestSet(config.name, found, tuple(labelled))
+
+
+def _own_test(run: Run) -> TestSet:
+    labelled = (index for index in run.split[SPLIT] if run.dataset.frames[index].is_labelled)
+    return TestSet(SPLIT, run.dataset, tuple(labelled))
+
+
+def _identity_of(config: FurtherTest) -> str | None:
+    return open_dataset(config.folder).fingerprint if config.folder else None
+
+
+def log_scoring(log: RunLog, arm: str, tested: TestSet) -> None:
+    """Write down that `arm` is scored on a test set: who looks often at test chooses by it."""
+    at = datetime.now(UTC).isoformat()
+    log.write(scored=tested.name, arm=arm, frames=len(tested.indices), at=at)
+
+
+def score_rules(recipe: Recipe) -> ScoreRules:
+    """Return the recipe's choices of scoring."""
+    return ScoreRules(recipe.evaluate.hd95_mode, recipe.evaluate.min_visible)
+
+
+def _score(run: Run, arm: str, predictor: Predictor, tested: TestSet, folder: Path) -> float | None:
+    rules = score_rules(run.recipe)
+    log_scoring(RunLog(run.folder / "log.jsonl"), arm, tested)
+    progress = run.tell(f"score {arm}")
+    scored = score_frames(predictor.masks, tested.dataset, tested.indices, rules, progress=progress)
     scores = table(
-        cases,
-        split=SPLIT,
-        groups=found.groups,
+        scored.cases,
+        split=tested.name,
+        groups=tested.dataset.groups,
         teachers=[teacher["name"] for teacher in predictor.config.teachers],
-        is_phantom=_is_phantom(found),
+        is_phantom=_is_phantom(tested.dataset),
         rules=rules,
     )
-    write_cases(folder / "cases.csv", cases)
+    scores |= scored.extra_tables(tested.dataset)
+    write_cases(folder / "cases.csv", scored.cases)
     write_text(folder / "table.md", table_markdown(scores))
-    if arm == "align" and _may_show(run):
-        _keep_pictures(run, predictor, cases, indices, folder)
+    if arm == "align" and tested.name == SPLIT and _may_show(run):
+        _keep_pictures(run, predictor, scored.cases, tested.indices, folder)
     write_json(folder / "table.json", scores)
     mean: float | None = scores["mean"]["dice"]
     return mean
@@ -143,7 +196,7 @@ def _picture(found: Dataset, predictor: Predictor, cases: Sequence[Case], index:
 
 def _feature_rows(run: Run, predictor: Predictor, indices: Sequence[int]) -> list[FeatureRow]:
     """Return the maps of the aligned student and of every teacher for some frames, each at its own input size."""
-    sources = {teacher.name: build.ready_teacher(teacher) for teacher in run.recipe.teachers}
+    sources = {teacher.key: build.ready_teacher(teacher) for teacher in run.recipe.teachers}
     rows = []
     for index in indices:
         image = run.dataset.image(index)

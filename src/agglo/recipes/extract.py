@@ -31,7 +31,7 @@ def extract(run: Run) -> bool:
     )
 
     def work() -> Facts:
-        sources = {teacher.name: build.ready_teacher(teacher) for teacher in recipe.teachers}
+        sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
         pool = build.pool(recipe, run.dataset, run.split)
         store, effort = extract_features(
             pool,
@@ -57,7 +57,7 @@ def _is_whole(run: Run) -> bool:
 
     Whether their bytes are those written, `agglo store verify` tells.
     """
-    names = [teacher.name for teacher in run.recipe.teachers]
+    names = [teacher.key for teacher in run.recipe.teachers]
     if not FeatureStore.exists(store_folder(run)) or list(run.stages["extract"].facts["teachers"]) != names:
         return False
     store = FeatureStore.open(store_folder(run))

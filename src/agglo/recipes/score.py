@@ -1,18 +1,49 @@
-"""Predictions against references: cases for a table, and the quick mean Dice that validation logs."""
+"""Predictions against references: what a table is made from, and the quick mean Dice that validation logs."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from agglo.core.progress import Progress, silent
 from agglo.data import Dataset, State
+from agglo.evaluate.agreement import Agreement, Rating, agreement_table, agreements_of
 from agglo.evaluate.cases import Case
+from agglo.evaluate.levels import (
+    LevelFrame,
+    Ruler,
+    level_table,
+    ordered_group,
+    outline_of,
+    shifts_of,
+    unions_of,
+)
 from agglo.evaluate.metrics import dice
 from agglo.evaluate.scoring import FrameFacts, ScoreRules, score_frame
 
 Masks = Callable[[np.ndarray], np.ndarray]
 """From a grey picture `[H, W]` to masks `[K, H, W]`."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """All that was measured on some frames: cases; ordered groups and raters where the dataset has them."""
+
+    cases: list[Case] = field(default_factory=list)
+    levels: list[LevelFrame] = field(default_factory=list)
+    agreements: list[Agreement] = field(default_factory=list)
+
+    def extra_tables(self, dataset: Dataset) -> dict[str, Any]:
+        """Return what `table.json` holds besides the scores of structures: `ordered` and `raters`, where there are any."""
+        members = ordered_group(dataset.structures, dataset.groups)
+        tables: dict[str, Any] = {}
+        if self.levels:
+            tables["ordered"] = level_table(self.levels, members)
+        if self.agreements:
+            tables["raters"] = agreement_table(self.agreements)
+        return tables
 
 
 def score_frames(
@@ -22,13 +53,62 @@ def score_frames(
     rules: ScoreRules,
     *,
     progress: Progress = silent,
-) -> list[Case]:
-    """Return the cases of all structures on the frames `indices`, in their order."""
-    cases: list[Case] = []
+) -> Scored:
+    """Return what is measured on the frames `indices`, in their order."""
+    scored = Scored()
+    members = ordered_group(dataset.structures, dataset.groups)
     for done, index in enumerate(indices):
-        cases += score_one(masks_of(dataset.image(index)), dataset, index, rules)
+        predicted = masks_of(dataset.image(index))
+        scored.cases.extend(score_one(predicted, dataset, index, rules))
+        if members and (level := score_levels(predicted, dataset, index, members, rules)):
+            scored.levels.append(level)
+        scored.agreements.extend(_score_raters(predicted, dataset, index))
         progress(done + 1, len(indices), "frames")
-    return cases
+    return scored
+
+
+def score_levels(
+    predicted: np.ndarray, dataset: Dataset, index: int, members: Sequence[str], rules: ScoreRules
+) -> LevelFrame | None:
+    """Return one frame's ordered group, scored over the members that are outlined and can be seen; None without any."""
+    frame, reference = dataset.frames[index], dataset.masks(index)
+    places = [dataset.structures.index(name) for name in members]
+    counts = [
+        frame.states[place] is State.PRESENT
+        and bool(reference[place].any())
+        and frame.visible[place] >= rules.headline_min_visible
+        for place in places
+    ]
+    if not any(counts):
+        return None
+    shifts = shifts_of(predicted[places], reference[places], counts)
+    counted = [name for name, is_counted in zip(members, counts, strict=True) if is_counted]
+    diagonal = frame.facts.get("field_diagonal_px")
+    miss_px = float(diagonal) if diagonal else math.hypot(*reference.shape[1:])
+    outline = outline_of(
+        *unions_of(predicted[places], reference[places], counts),
+        Ruler(rules.hd95_mode, frame.spacing_mm, miss_px),
+    )
+    return LevelFrame(
+        frame=frame.id,
+        patient=frame.patient,
+        swallow=f"{frame.video}/{frame.swallow}",
+        shifts=dict(zip(counted, shifts, strict=True)),
+        outline=outline,
+    )
+
+
+def _score_raters(predicted: np.ndarray, dataset: Dataset, index: int) -> list[Agreement]:
+    if not dataset.raters:
+        return []
+    masks, states = dataset.rater_masks(index), dataset.rater_states(index)
+    return agreements_of(
+        predicted,
+        [Rating(masks[rater], states[rater]) for rater in masks],
+        frame=dataset.frames[index].id,
+        patient=dataset.frames[index].patient,
+        structures=dataset.structures,
+    )
 
 
 def score_one(predicted: np.ndarray, dataset: Dataset, index: int, rules: ScoreRules) -> list[Case]:

@@ -16,6 +16,7 @@ from agglo.report.facts import (
 )
 from agglo.report.frames import contour_section, feature_section
 from agglo.report.html import Html, element, join
+from agglo.report.levels import further_section, levels_section, raters_section
 from agglo.report.run_folder import Run, read_run
 from agglo.report.scores import distribution_section, key_figures, score_section
 
@@ -75,8 +76,14 @@ def _origin(run: Run) -> str:
 
 
 def _sections(run: Run) -> list[Html]:
+    present = {
+        "By outline and by level": levels_section(run),
+        "Further test sets": further_section(run),
+        "Raters": raters_section(run),
+    }
     return [
         _section("Scores", score_section(run), distribution_section(run)),
+        *(_section(title, content) for title, content in present.items() if content is not None),
         _section("Best, median and worst frames", contour_section(run)),
         _section("What was trained on what", training_section(run)),
         _section("Teachers", teacher_section(run)),

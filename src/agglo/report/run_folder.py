@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Run:
         environment: versions and machine.
         pictures: scored frames; None where the run keeps no pictures.
         features: maps for the principal component pictures; empty where the run keeps none.
+        further, further_supervised: tables of both arms on further test sets, by their names.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Run:
     environment: Mapping[str, Any]
     pictures: PictureFile | None
     features: tuple[FeatureRow, ...]
+    further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    further_supervised: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def is_phantom(self) -> bool:
@@ -96,11 +99,18 @@ def read_run(folder: Path) -> Run:
         environment=_optional_json(folder / "environment.json") or {},
         pictures=read_pictures(evaluate / "pictures.npz"),
         features=read_features(evaluate / "features.npz"),
+        further=_further(evaluate),
+        further_supervised=_further(evaluate / "supervised"),
     )
 
 
 def _last_wall_s(entries: tuple[Entry, ...]) -> float:
     return max((float(entry["wall_s"]) for entry in entries if "wall_s" in entry), default=0.0)
+
+
+def _further(folder: Path) -> dict[str, Mapping[str, Any]]:
+    tables = {path.parent.name: _optional_json(path) for path in sorted(folder.glob("*/table.json"))}
+    return {name: found for name, found in tables.items() if name != "supervised"}
 
 
 def _read_scores(folder: Path) -> Scores | None:

@@ -6,6 +6,7 @@ import pytest
 from agglo.core.errors import DataError
 from agglo.evaluate.levels import (
     LevelFrame,
+    Outline,
     Ruler,
     level_table,
     ordered_group,
@@ -57,7 +58,7 @@ def test_a_shifted_column_has_a_good_outline() -> None:
     predicted = column(1, 2, 3, 0)
     union, wanted = unions_of(predicted, TRUTH, ALL)
     assert (union == wanted).all()
-    assert outline_of(union, wanted, Ruler("pooled", (0.5, 0.5), 99.0))["dice"] == 1.0
+    assert outline_of(union, wanted, Ruler("pooled", (0.5, 0.5), 99.0)).dice == 1.0
 
 
 def test_what_does_not_count_is_neither_rewarded_nor_punished() -> None:
@@ -75,16 +76,20 @@ def test_what_does_not_count_is_neither_rewarded_nor_punished() -> None:
 
 def test_a_missed_column_pays() -> None:
     missed = outline_of(np.zeros((SIZE, SIZE), bool), TRUTH.any(axis=0), Ruler("max", (1.0, 1.0), 33.9))
-    assert missed == {"dice": 0.0, "hd95_px": None, "hd95_penalised_px": 33.9, "nsd_2mm": 0.0}
+    assert missed == Outline(dice=0.0, hd95_px=None, hd95_penalised_px=33.9, nsd_2mm=0.0)
     unknown = outline_of(TRUTH[0], TRUTH.any(axis=0), Ruler("max", None, 33.9))
-    assert unknown["nsd_2mm"] is None
-    assert unknown["dice"] == pytest.approx(2 * 40 / 200)
+    assert unknown.nsd_2mm is None
+    assert unknown.dice == pytest.approx(2 * 40 / 200)
 
 
 def frame(patient: str, *shifts: int | None, dice: float = 0.9) -> LevelFrame:
     hd95 = 2.0 if dice else None
     return LevelFrame(
-        f"{patient}-f", patient, "v/s", dict(zip(NAMES, shifts, strict=True)), dice, hd95, hd95 or 50.0, None
+        f"{patient}-f",
+        patient,
+        "v/s",
+        dict(zip(NAMES, shifts, strict=True)),
+        Outline(dice, hd95, hd95 or 50.0, None),
     )
 
 
