@@ -4,19 +4,24 @@ import pytest
 import torch
 
 from agglo.core.errors import ConfigError
-from agglo.students import build_student, calibrate_norms, freeze_norms
+from agglo.students import CATALOGUE, build_student, calibrate_norms, freeze_norms
 from agglo.students.norms import find_norms
 
 
-@pytest.fixture
-def student():
+@pytest.fixture(params=CATALOGUE)
+def student(request):
     torch.manual_seed(0)
-    return build_student("repvit", embed_dim=8)
+    return build_student(request.param, embed_dim=8)
 
 
 def batches(count, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(2, 3, 64, 64, generator=generator) for _ in range(count)]
+
+
+def first_layers(student):
+    convolution = next(part for part in student.encoder.modules() if isinstance(part, torch.nn.Conv2d))
+    return convolution, find_norms(student.encoder)[0]
 
 
 def test_training_moves_statistics_unless_frozen(student):
@@ -41,13 +46,13 @@ def test_frozen_norms_still_learn_scale_and_shift(student):
 
 def test_calibration_is_the_average_over_batches(student):
     seen = batches(3)
-    stem = student.encoder.backbone.stem.conv1
-    stem_maps = [stem.c(images) for images in seen]
+    convolution, norm = first_layers(student)
+    stem_maps = [convolution(images) for images in seen]
     assert calibrate_norms(student, seen) == 3
     means = torch.stack([stem_map.mean(dim=(0, 2, 3)) for stem_map in stem_maps]).mean(dim=0)
     variances = torch.stack([stem_map.var(dim=(0, 2, 3)) for stem_map in stem_maps]).mean(dim=0)
-    torch.testing.assert_close(stem.bn.running_mean, means)
-    torch.testing.assert_close(stem.bn.running_var, variances)
+    torch.testing.assert_close(norm.running_mean, means)
+    torch.testing.assert_close(norm.running_var, variances)
 
 
 def test_calibration_makes_eval_agree_with_training(student):

@@ -2,17 +2,19 @@
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from agglo.core.errors import ConfigError, FeatureMismatch, WeightsError
-from agglo.students import CATALOGUE, build_student, describe
+from agglo.core.errors import ConfigError, FeatureMismatch
+from agglo.students import CATALOGUE, NECKS, build_student, describe
 
 WRONG_ARGUMENTS = {
     "name": (
         {"name": "resnet"},
-        r"a student must be one of \['repvit'.*\], got 'resnet'; see `agglo students`",
+        r"a student must be one of \['efficientvit', 'repvit', 'tinyvit'\], got 'resnet'; see `agglo students`",
     ),
-    "neck": ({"name": "repvit", "neck": "giraffe"}, r"a neck must be one of \['fusing'.*\], got 'giraffe'"),
+    "neck": (
+        {"name": "repvit", "neck": "giraffe"},
+        r"a neck of student repvit must be one of \['efficientsam3', 'fusing', 'mobilesam', 'samneck'\], got 'giraffe'",
+    ),
     "width": ({"name": "repvit", "embed_dim": 0}, r"embed_dim must be at least 1, got 0"),
 }
 
@@ -37,35 +39,6 @@ def test_same_seed_same_weights():
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_building_with_a_path_loads_a_whole_student(tmp_path):
-    saved = build_student("repvit", embed_dim=8)
-    save_file(saved.state_dict(), tmp_path / "student.safetensors")
-    loaded = build_student("repvit", embed_dim=8, init=tmp_path / "student.safetensors")
-    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in saved.state_dict().items())
-    with pytest.raises(
-        WeightsError, match=r"must fit student repvit key by key.*size mismatch for neck\.lateral8"
-    ):
-        build_student("repvit", embed_dim=16, init=tmp_path / "student.safetensors")
-
-
-def test_a_file_that_is_no_student_is_refused(tmp_path):
-    (tmp_path / "student.safetensors").write_bytes(b"nothing")
-    for path in (tmp_path / "student.safetensors", tmp_path / "absent.safetensors"):
-        with pytest.raises(WeightsError, match="init must be the safetensors file of a student, but"):
-            build_student("repvit", embed_dim=8, init=path)
-
-
-def test_imagenet_weights_without_network_say_what_to_do(monkeypatch):
-    def refuse(*arguments, pretrained, **options):
-        raise OSError("no route to the hub")
-
-    monkeypatch.setattr("timm.create_model", refuse)
-    with pytest.raises(
-        WeightsError, match=r"timm's weights of repvit_m0_9.*no route to the hub.*init: random"
-    ):
-        build_student("repvit", init="imagenet")
-
-
 def test_grey_images_become_input():
     student = build_student("repvit", embed_dim=8)
     images = student.preprocess(torch.full((2, 32, 64), 0.5))
@@ -77,8 +50,21 @@ def test_grey_images_become_input():
     torch.testing.assert_close(images[1, :, 3, 5], torch.tensor(expected))
 
 
+def test_a_student_knows_how_to_be_built_again():
+    with torch.device("meta"):
+        assert build_student("efficientvit").neck_name == "samneck"
+        assert build_student("tinyvit").neck_name == "fusing"
+        student = build_student("tinyvit", neck="mobilesam", embed_dim=16)
+        again = build_student(**student.arguments)
+    assert student.arguments == {"name": "tinyvit", "neck": "mobilesam", "embed_dim": 16}
+    assert {key: value.shape for key, value in again.state_dict().items()} == {
+        key: value.shape for key, value in student.state_dict().items()
+    }
+
+
 def test_rows_describe_the_catalogue():
     rows = describe()
-    assert [row["name"] for row in rows] == list(CATALOGUE)
+    assert [row["name"] for row in rows] == list(CATALOGUE) == ["repvit", "tinyvit", "efficientvit"]
     assert rows[0]["parameters"] == 5_480_160
     assert rows[0]["macs"] == pytest.approx(5.045e9, rel=1e-3)
+    assert {row["neck"] for row in rows} <= NECKS.keys()
