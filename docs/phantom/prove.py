@@ -75,7 +75,7 @@ def write_page(job: Job, results: Mapping[str, Any]) -> Path:
     """Draw the figures and fill the page; the words around them come from the page in the project."""
     for part, entry in results["parts"].items():
         charts.draw(part, entry["figures"], job.out)
-    sections = page.sections(results, are_rules_tested=(ROOT / page.RULE_TESTS).exists())
+    sections = page.sections(results)
     path = job.out / "README.md"
     source = path if path.exists() else HERE / "README.md"
     write_text(path, page.filled(source.read_text(encoding="utf-8"), sections))
@@ -97,6 +97,7 @@ def prove(job: Job, parts: Sequence[str], *, redo: bool = False) -> Path:
             continue
         results["parts"][part] = run_part(part, job, latest)
         write_json(job.results, results | {"phantom": latest})
+    write_json(job.results, results_in(job.results) | {"rules": page.rules_in(ROOT / page.RULE_TESTS)})
     return write_page(job, results_in(job.results))
 
 
@@ -135,7 +136,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--private", type=Path, help="folder outside of the project for pictures that show real frames"
     )
-    made.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="only these")
+    made.add_argument(
+        "--parts",
+        nargs="*",
+        choices=list(PARTS),
+        default=list(PARTS),
+        help="only these; none: only write the page anew",
+    )
     made.add_argument("--redo", action="store_true", help="measure anew what is done")
     made.add_argument("--preset", default="standard", help="of the phantom")
     made.add_argument("--out", type=Path, help="another folder for the page, its pictures and figures")

@@ -147,10 +147,10 @@ def test_a_histogram_covers_values_and_range() -> None:
 
 
 def blank(value: float, source: range) -> patches.Patches:
-    """Return 20 patches of white noise around a grey level, of one source each."""
+    """Return 20 patches of white noise around a grey level from each source."""
     random = np.random.default_rng(int(value))
     keys = np.repeat(np.asarray(source), 20)
-    images = value + 10 * random.standard_normal((len(keys), 64, 64))
+    images = value + 10 * random.standard_normal((len(keys), 32, 32))
     return patches.Patches(images.astype(np.float32) / 255, keys)
 
 
@@ -234,8 +234,22 @@ def test_without_real_frames_or_a_model_a_part_says_so(tmp_path: Path) -> None:
 def test_the_page_holds_what_the_figures_say() -> None:
     text = (HOME / "README.md").read_text(encoding="utf-8")
     results = prove.results_in(ROOT / "results" / "phantom-proof.json")
-    sections = page.sections(results, are_rules_tested=(ROOT / page.RULE_TESTS).exists())
-    assert page.filled(text, sections) == text, "run docs/phantom/prove.py: the page is written by it"
+    assert page.filled(text, page.sections(results)) == text, (
+        "run docs/phantom/prove.py: the page is written by it"
+    )
+
+
+def test_rules_that_the_page_lists_are_tested() -> None:
+    results = prove.results_in(ROOT / "results" / "phantom-proof.json")
+    assert set(results.get("rules", [])) <= set(page.rules_in(ROOT / page.RULE_TESTS))
+
+
+def test_rules_are_read_from_a_file_of_tests(tmp_path: Path) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text("def a_before_b(r): ...\ndef c(r): ...\nRULES = [a_before_b, c]\n")
+    assert page.rules_in(path) == ["a_before_b", "c"]
+    assert "1. a before b\n2. c" in page.rules(page.rules_in(path))
+    assert page.rules_in(tmp_path / "none.py") == []
 
 
 def test_pictures_in_the_folder_are_small_and_shown() -> None:

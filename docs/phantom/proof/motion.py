@@ -47,20 +47,6 @@ MEASURES: Final[Mapping[str, Measure]] = {
     ),
 }
 
-RULES: Final = (
-    "the hyoid starts before the vestibule is closed, never after",
-    "the larynx starts with the hyoid or at most 0.1 s after it",
-    "the epiglottis is level before it is inverted",
-    "the vestibule is closed before the bolus is beside it",
-    "the sphincter opens only after the vestibule has closed",
-    "the sphincter is closed unless bolus is in it",
-    "the bolus's head reaches the sphincter when it opens, not before",
-    "the tail leaves mouth, valleculae and sphincter in this order",
-    "the airway opens only after the tail has left the pharynx",
-    "hyoid and larynx are back at rest only after the airway has opened",
-)
-"""Order of events, in words; which tests hold them is looked up when the page is written."""
-
 
 def kinematics() -> Callable[[Any], Mapping[str, float]] | None:
     """Return the phantom's own measuring function, or None while it has none."""

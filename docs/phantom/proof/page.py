@@ -3,11 +3,13 @@
 No figure stands in the words; whatever stands between two markers is overwritten by the next run.
 """
 
+import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
-from proof.motion import MEASURES, RULES
+from proof.motion import MEASURES
 from proof.transfer import READINGS
 
 RULE_TESTS = "tests/unit/phantom/test_event_order.py"
@@ -130,13 +132,26 @@ def motion(figures: Figures) -> str:
     return f"{figures['swallows']} swallows, two a patient.\n\n{table(head, body)}\n\n![Twelve histograms.](motion.png)"
 
 
-def rules(are_tested: bool) -> str:
-    """Return the ten rules of order, and where they are tested."""
-    listed = "\n".join(f"{at}. {rule}" for at, rule in enumerate(RULES, start=1))
-    held = (
-        f"Held by `{RULE_TESTS}`." if are_tested else "No test of these was found when this page was written."
+def rules_in(path: Path) -> list[str]:
+    """Return the rules of order that a file of tests holds: the names in its `RULES`; none when there is no such file."""
+    if not path.exists():
+        return []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [t.id for t in node.targets if isinstance(t, ast.Name)] == [
+            "RULES"
+        ]:
+            return [name.id for name in ast.walk(node.value) if isinstance(name, ast.Name)]
+    return []
+
+
+def rules(names: Sequence[str]) -> str:
+    """Return the rules of order in words, and where they are tested."""
+    if not names:
+        return "*No tested rules were found.*"
+    listed = "\n".join(f"{at}. {name.replace('_', ' ')}" for at, name in enumerate(names, start=1))
+    return (
+        f"Rules that every swallow keeps, held by `{RULE_TESTS}` on the outlines that are drawn:\n\n{listed}"
     )
-    return f"{listed}\n\n{held}"
 
 
 def patches(figures: Figures) -> str:
@@ -184,13 +199,16 @@ def transfer(figures: Figures) -> str:
     )
 
 
+SHEETS: Final = {
+    "patients": "Twelve phantom patients, each at another moment of a swallow.",
+    "swallow": "One phantom swallow in order of time: as it is, and below with the outlines of its masks.",
+    "odd": "Things that lie in the picture, then frames that are of no use (preset `hard`).",
+}
+
+
 def sheets(figures: Figures) -> str:
     """Return the pictures."""
-    del figures
-    return (
-        "![Twelve phantom patients.](patients.png)\n\n"
-        "![One phantom swallow in order of time, above as it is, below with the outlines of its masks.](swallow.png)"
-    )
+    return "\n\n".join(f"{SHEETS[name]}\n\n![{SHEETS[name]}]({name}.png)" for name in figures["bytes"])
 
 
 SECTIONS: Final[Mapping[str, Callable[[Figures], str]]] = {
@@ -220,13 +238,13 @@ def section(part: str, entry: Figures | None, *, latest: str) -> str:
     return "".join(remarks) + SECTIONS[part](figures)
 
 
-def sections(results: Figures, *, are_rules_tested: bool) -> dict[str, str]:
+def sections(results: Figures) -> dict[str, str]:
     """Return all sections: a pure function of the file of figures."""
     made = {
         part: section(part, results["parts"].get(part), latest=results.get("phantom", ""))
         for part in SECTIONS
     }
-    return made | {"rules": rules(are_rules_tested)}
+    return made | {"rules": rules(results.get("rules", []))}
 
 
 def filled(text: str, sections: Mapping[str, str]) -> str:

@@ -11,13 +11,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_erosion
 
-from agglo.phantom import PRESETS, STRUCTURES, PhantomFrame, sample_study
+from agglo.phantom import PRESETS, STRUCTURES, PhantomFrame, Study, render_study, sample_study
 from agglo_runtime.geometry import resize
-from proof.common import SEED, Job, clip_frame, grey_image, misc_files, patient_frames
+from proof.common import SEED, Job, clip_frame, grey_image, is_lateral, misc_files, patient_frames
 from proof.grey import neck_axes
 
 PATIENTS = 12
 MOMENTS = 8
+MOST_SEARCHED = 150
 FOOT = "PHANTOM: synthetic pictures · research use only, not a medical device"
 FOOT_REAL = "left: PHANTOM, right: real frames · private, research use only · must not leave this folder"
 INK, PAPER = (225, 228, 232), (16, 17, 19)
@@ -164,6 +165,49 @@ def chosen_swallow(job: Job) -> list[PhantomFrame]:
     )
 
 
+def things_of(study: Study) -> tuple[str, ...]:
+    """Return what lies in the picture besides the patient."""
+    return (*study.unit.devices, *study.unit.utensils)
+
+
+def distractor_panels(preset: str, side: int) -> list[Panel]:
+    """Return an early frame of as few patients as show every kind of thing that may lie in the picture."""
+    panels: list[Panel] = []
+    unseen = {name for name, _ in (*PRESETS[preset].devices, *PRESETS[preset].utensils)}
+    for patient in range(MOST_SEARCHED):
+        study = sample_study(SEED, patient, preset)
+        new = [name for name in things_of(study) if name in unseen]
+        if len(new) < min(2, len(unseen)):
+            continue
+        frames = [frame for frame in render_study(study, frames=16, size_px=512) if is_lateral(frame)]
+        panels.append(Panel(", ".join(new), small(frames[min(2, len(frames) - 1)].image, side)))
+        unseen -= set(new)
+        if not unseen:
+            break
+    return panels
+
+
+def unusable_panels(preset: str, side: int) -> list[Panel]:
+    """Return one frame of each kind that is no lateral view of its time."""
+    found: dict[str, Panel] = {}
+    kinds = {name for name, _ in PRESETS[preset].unusable}
+    for patient in range(MOST_SEARCHED):
+        study = sample_study(SEED, patient, preset)
+        shown = [frame.shows for frame in render_study(study, frames=16, size_px=64)]
+        for number, kind in enumerate(shown):
+            if kind in kinds and kind not in found:
+                frame = list(render_study(study, frames=16, size_px=512))[number]
+                found[kind] = Panel(kind.replace("_", " "), small(frame.image, side))
+        if found.keys() == kinds:
+            break
+    return list(found.values())
+
+
+def odd_sheet(side: int = 216) -> list[list[Panel]]:
+    """Return things that lie in the picture, then frames that are of no use; from the harder preset, which has more of both."""
+    return in_rows(distractor_panels("hard", side), 4) + in_rows(unusable_panels("hard", side), 4)
+
+
 def private_sheet(job: Job, side: int = 300) -> list[list[Panel]]:
     """Return rows of two phantom and two real frames."""
     assert job.real is not None
@@ -183,6 +227,8 @@ def measure(job: Job) -> dict[str, Any]:
         "patients": save_small(sheet(patients_sheet(job), FOOT), job.out / "patients.png"),
         "swallow": save_small(sheet(swallow_sheet(job), FOOT), job.out / "swallow.png"),
     }
+    if "hard" in PRESETS:
+        sizes["odd"] = save_small(sheet(odd_sheet(), FOOT), job.out / "odd.png")
     if job.real is not None and job.private is not None:
         job.private.mkdir(parents=True, exist_ok=True)
         sheet(private_sheet(job), FOOT_REAL).save(job.private / "beside-real.png")

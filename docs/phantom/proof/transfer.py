@@ -86,7 +86,10 @@ def measure(job: Job) -> dict[str, Any]:
                 k: masks[k] for k in ("bolus",) if k in masks
             }
             panels.append(
-                (f"frame {index}: Dice {scores['pharynx'][-1]:.2f}", outlined(image, shown)[110:710, 190:790])
+                (
+                    f"frame {index}: Dice {scores['pharynx'][-1]:.2f}",
+                    outlined(image, shown)[110:710:2, 190:790:2],
+                )
             )
     if job.private is not None and panels:
         job.private.mkdir(parents=True, exist_ok=True)
