@@ -32,6 +32,8 @@ PARTS: Final[Mapping[str, Callable[[Job], dict[str, Any]]]] = {
 }
 WHAT: Final = "the phantom against real frames and the literature (PHANTOM; research use only)"
 USES_REAL: Final = ("grey", "noise", "patches", "transfer")
+OF_THE_MODEL: Final = ("transfer",)
+"""Parts that do not look at the phantom, only at a model that has."""
 log = logging.getLogger("prove")
 
 
@@ -92,10 +94,11 @@ def prove(job: Job, parts: Sequence[str], *, redo: bool = False) -> Path:
     latest = phantom_fingerprint()
     results = results_in(job.results)
     for part in parts:
-        if not redo and is_done(results["parts"].get(part), inputs_of(part, job), latest):
+        state = "" if part in OF_THE_MODEL else latest
+        if not redo and is_done(results["parts"].get(part), inputs_of(part, job), state):
             log.info("%s: done before", part)
             continue
-        results["parts"][part] = run_part(part, job, latest)
+        results["parts"][part] = run_part(part, job, state)
         write_json(job.results, results | {"phantom": latest})
     write_json(job.results, results_in(job.results) | {"rules": page.rules_in(ROOT / page.RULE_TESTS)})
     return write_page(job, results_in(job.results))

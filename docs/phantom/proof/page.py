@@ -233,7 +233,7 @@ def section(part: str, entry: Figures | None, *, latest: str) -> str:
         remarks.append(
             f"*A trial with {100 * entry['inputs']['effort']:.0f} % of the work: not a result.*\n\n"
         )
-    if entry["phantom"] != latest:
+    if entry["phantom"] not in ("", latest):
         remarks.append("*Measured on an earlier state of the phantom than the latest part of this page.*\n\n")
     return "".join(remarks) + SECTIONS[part](figures)
 
