@@ -12,7 +12,7 @@ def bench(what: str, *, rounds: int) -> dict[str, Any]:
     """Run a benchmark.
 
     Args:
-        what: `phantom`, `store`, `distill`, or a model folder.
+        what: `phantom`, `store`, `distill`, `students`, or a model folder.
         rounds: measured repetitions.
 
     Returns:
@@ -25,11 +25,13 @@ def bench(what: str, *, rounds: int) -> dict[str, Any]:
     from agglo.bench.model import bench_model
     from agglo.bench.phantom import bench_phantom
     from agglo.bench.store import bench_store
+    from agglo.bench.students import bench_students
 
     known: dict[str, Callable[..., dict[str, Any]]] = {
         "phantom": bench_phantom,
         "store": bench_store,
         "distill": bench_distill,
+        "students": bench_students,
     }
     if what in known:
         figures = known[what](rounds=rounds)

@@ -1,4 +1,4 @@
-"""`agglo bench phantom | store | distill | MODEL`: speed, as ratios measured in one process."""
+"""`agglo bench phantom | store | distill | students | MODEL`: speed, as ratios measured in one process."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ def add_to(app: typer.Typer) -> None:
     """Add the verb to the command line."""
     app.command(
         "bench",
-        help="Measure: phantom | store | distill | a model folder. Ratios within one run; machine named.",
+        help="Measure: phantom | store | distill | students | a model folder. Ratios within one run; machine named.",
     )(bench)
 
 
 def bench(
-    what: Annotated[str, typer.Argument(help="phantom, store, distill, or a model folder")],
+    what: Annotated[str, typer.Argument(help="phantom, store, distill, students, or a model folder")],
     rounds: Annotated[int, typer.Option(min=1, help="measured repetitions")] = 10,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="also write the JSON here")] = None,
 ) -> None:

@@ -57,7 +57,7 @@ class Encoder(nn.Module):
 
 
 @final
-class _UncachedAttention(Attention):
+class _UncachedAttention(Attention):  # type: ignore[misc]  # timm has no types
     """TinyViT's attention, which looks up its position biases each time.
 
     timm's keeps them from the first call in eval mode on, and goes on using them after other weights were loaded.

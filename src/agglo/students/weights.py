@@ -83,8 +83,8 @@ def locate(entry: StudentEntry, init: str | Path, *, may_download: bool = True) 
     found = path / FILE if path.is_dir() else path
     if not found.is_file():
         raise WeightsError(
-            f"init must be random, imagenet, the {FILE} of a student, of a model folder or of timm's {entry.backbone}, or a "
-            f"model folder, but there is no file at {found}; check the path."
+            f"init must be random, imagenet, a model folder, or the safetensors file of a student, of a model folder or of "
+            f"timm's {entry.backbone}, got {init}: there is no file {found}; check the path."
         )
     return found
 

@@ -153,7 +153,7 @@ def test_a_file_that_is_no_student_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="init must be a safetensors file, but"):
         build_student("repvit", embed_dim=8, init=tmp_path / "student.safetensors")
     with pytest.raises(
-        WeightsError, match=r"init must be random, imagenet, the .* but there is no file at .*absent"
+        WeightsError, match=r"init must be random, imagenet, a model folder.*got .*absent.*: there is no file"
     ):
         build_student("repvit", embed_dim=8, init=tmp_path / "absent.safetensors")
 
