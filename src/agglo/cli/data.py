@@ -11,20 +11,33 @@ Folder = Annotated[Path, typer.Argument(help="a dataset's folder")]
 
 @app.command(
     "check",
-    help="Every problem at once, and how many frames have which label; exit code 2 if anything is wrong.",
+    help="Every problem at once, by kind, then how many frames have which label. Exit code 2 if there is an error, 0 if there are "
+    "only warnings.",
 )
-def check(folder: Folder) -> None:
-    """Read every pixel of a dataset and say what is wrong."""
-    from agglo.core.errors import DataError
-    from agglo.recipes.data import look_into
+def check(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="list every problem and every patient")] = False,
+    split_file: Annotated[
+        list[Path] | None, typer.Option("--split", help="a split to look into; repeatable")
+    ] = None,
+) -> None:
+    """Read every file of a dataset and say what is wrong."""
+    import json
+    import shutil
+    import sys
 
-    found = look_into(folder)
-    print(f"{found.name}: {found.frames} frames, {found.patients} patients, {len(found.states)} structures")
-    for name, states in found.states.items():
-        print(f"  {name:<24} " + "  ".join(f"{word} {count}" for word, count in states.items()))
-    if found.problems:
-        raise DataError(f"{folder}: {len(found.problems)} problems\n  " + "\n  ".join(found.problems))
-    print("no problem found")
+    from agglo.cli.progress import show
+    from agglo.recipes.data import look_into, told
+
+    found = look_into(folder, splits=split_file or [], progress=show("check"))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        columns = min(120, shutil.get_terminal_size((100, 24)).columns)
+        print(told(found, width=columns, show_all=show_all, colour=sys.stdout.isatty()))
+    if found.errors:
+        raise typer.Exit(2)
 
 
 @app.command("split", help="Part a dataset into train, val and test, and keep it in a file.")

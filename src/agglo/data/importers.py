@@ -114,17 +114,18 @@ def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
     problems = Problems(str(folder))
     classes = _read_classes(folder)
     names, name = tuple(classes["classes"]), folder.absolute().name
-    rules = RULES.get(name) or _own_rules(classes, folder)
+    rules = RULES.get(name) or rules_of(classes, folder)
     states_of = (
-        _clip_states(folder, names) if name == "vfss_clip" else _states_in_masks(names, rules, problems)
+        clip_states(folder, names) if name == "vfss_clip" else _states_in_masks(names, rules, problems)
     )
-    masks = {path.stem: path for path in _pictures(folder / "masks")}
-    pictures = _pictures(folder / "images")
+    masks = {path.stem: path for path in pictures_in(folder / "masks")}
+    pictures = pictures_in(folder / "images")
     _check_names(pictures, masks, problems)
     frames = [
-        _frame(path, order, masks.get(path.stem), states_of, rules) for order, path in enumerate(pictures)
+        frame_of(path, order, masks.get(path.stem), states_of(path, masks.get(path.stem)), rules)
+        for order, path in enumerate(pictures)
     ]
-    frames.extend(_unlabelled(folder, len(names), rules))
+    frames.extend(unlabelled_frames(folder, len(names), rules))
     problems.raise_if_any()
     source = folder / "SOURCE.txt"
     description = {
@@ -152,7 +153,8 @@ def _read_classes(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _own_rules(classes: Mapping[str, Any], folder: Path) -> Rules:
+def rules_of(classes: Mapping[str, Any], folder: Path) -> Rules:
+    """Return the rules that a folder states in its own `classes.json`; raises `DataError` for words without a meaning."""
     patients, word = classes.get("patients", "each"), classes.get("without_pixels", State.ABSENT.word)
     if patients not in ("each", "one", "source") or word not in STATE_OF_WORD:
         raise DataError(
@@ -166,7 +168,8 @@ def _own_rules(classes: Mapping[str, Any], folder: Path) -> Rules:
     return Rules(patients=patients, without_pixels=STATE_OF_WORD[word])
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the image files in `folder`, sorted; none where there is no such folder."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -208,7 +211,7 @@ def _states_in_masks(names: Sequence[str], rules: Rules, problems: Problems) -> 
     return states
 
 
-def _clip_states(folder: Path, names: Sequence[str]) -> StatesOfFrame:
+def clip_states(folder: Path, names: Sequence[str]) -> StatesOfFrame:
     """Return states of `vfss_clip` from its own table of pixel counts."""
     path = folder / "frames.csv"
     try:
@@ -242,8 +245,8 @@ def _patient_of(stem: str, rules: Rules, folder: str) -> str:
     return re.sub(r"_\d+$", "", stem) if rules.patients == "source" else stem
 
 
-def _frame(path: Path, order: int, mask: Path | None, states_of: StatesOfFrame, rules: Rules) -> Frame:
-    states = states_of(path, mask)
+def frame_of(path: Path, order: int, mask: Path | None, states: tuple[State, ...], rules: Rules) -> Frame:
+    """Return the frame of the picture in `path`, which is the `order`-th of its folder."""
     patient = _patient_of(path.stem, rules, path.absolute().parent.parent.name)
     return Frame(
         id=path.stem,
@@ -263,12 +266,12 @@ def _frame(path: Path, order: int, mask: Path | None, states_of: StatesOfFrame, 
     )
 
 
-def _unlabelled(folder: Path, num_classes: int, rules: Rules) -> list[Frame]:
+def unlabelled_frames(folder: Path, num_classes: int, rules: Rules) -> list[Frame]:
     """Return the frames of every folder beside `images/` called `unlabelled_<source>`: one patient each, in time order."""
     frames = []
     for beside in sorted(folder.glob("unlabelled_*")):
         source = beside.name.removeprefix("unlabelled_")
-        for order, path in enumerate(_pictures(beside)):
+        for order, path in enumerate(pictures_in(beside)):
             frames.append(
                 Frame(
                     id=f"{source}_{path.stem}",

@@ -32,7 +32,8 @@ COLUMNS = (
 )
 """The columns of a frame table that are no facts, no states and no visibilities, in the order they are written."""
 
-_REQUIRED = ("id", "image", "patient", "video", "index")
+REQUIRED = ("id", "image", "patient", "video", "index")
+"""Columns that must be there, and cells that must not be blank."""
 
 Value = TypeVar("Value")
 
@@ -43,7 +44,7 @@ def read_table(header: Header, expected_rows: int | None, problems: Problems) ->
     `expected_rows` is what `dataset.json` counted, or None. Raises `DataError` where columns are amiss, since no row can be read.
     """
     columns, rows = read_cells(header.folder / "frames.csv")
-    for column in [*_REQUIRED, *(f"state:{structure}" for structure in header.structures)]:
+    for column in [*REQUIRED, *(f"state:{structure}" for structure in header.structures)]:
         if column not in columns:
             problems.add(f"frames.csv: the column `{column}` must be there; add it")
     for column in columns:
@@ -137,7 +138,7 @@ class _Row:
     def _number(self, column: str, parse: Callable[[str], Value]) -> Value | None:
         cell = self.cells.get(column, "")
         if not cell:
-            if column in _REQUIRED:
+            if column in REQUIRED:
                 self._problem(f"`{column}` must not be blank")
             return None
         try:

@@ -149,6 +149,22 @@ class DatasetWriter:
         write_masks(masks, self.kind, files)
         self._raters.setdefault(rater, {})[frame] = tuple(states)
 
+    def part(self) -> dict[str, Any]:
+        """Return, as JSON can hold it, what the table will say of the frames added so far: another writer may `adopt` it."""
+        raters = {
+            rater: {frame: [int(state) for state in states] for frame, states in table.items()}
+            for rater, table in self._raters.items()
+        }
+        return {"rows": self._rows, "sizes": self._sizes, "raters": raters}
+
+    def adopt(self, part: Mapping[str, Any]) -> None:
+        """Take over the frames of a `part` that a writer of the same folder has added; their files are there."""
+        self._rows |= part["rows"]
+        self._sizes |= {frame: tuple(size) for frame, size in part["sizes"].items()}
+        for rater, table in part["raters"].items():
+            known = {frame: tuple(State(state) for state in states) for frame, states in table.items()}
+            self._raters.setdefault(rater, {}).update(known)
+
     def finish(self) -> None:
         """Write `frames.csv`, then `dataset.json`: from now on the folder is a dataset."""
         rows = list(self._rows.values())

@@ -1,43 +1,22 @@
 """`agglo data`: what a dataset holds, what is wrong with it, and how it is parted."""
 
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from agglo.config.schema import SplitConfig
-from agglo.data import Split, State, open_dataset, split_by
-from agglo.data.check import check_dataset
+from agglo.core.progress import Progress, silent
+from agglo.data import Split, open_dataset, split_by
+from agglo.data.check import Report, check_folder, render
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What was found in a dataset: counts of frames by structure and state, and all problems."""
-
-    name: str
-    frames: int
-    patients: int
-    states: dict[str, dict[str, int]]
-    problems: list[str]
+def look_into(folder: Path, *, splits: Sequence[Path] = (), progress: Progress = silent) -> Report:
+    """Read every file of the dataset in `folder` and return everything that is wrong, and what there is."""
+    return check_folder(folder, splits=splits, progress=progress)
 
 
-def look_into(folder: Path) -> Findings:
-    """Read every pixel of the dataset in `folder`.
-
-    Raises:
-        DataError: it cannot even be opened; the message lists every problem of its table.
-    """
-    dataset = open_dataset(folder)
-    counts = {
-        name: Counter(frame.states[place] for frame in dataset.frames)
-        for place, name in enumerate(dataset.structures)
-    }
-    return Findings(
-        name=dataset.name,
-        frames=len(dataset),
-        patients=len({frame.patient for frame in dataset.frames}),
-        states={name: {state.word: count[state] for state in State} for name, count in counts.items()},
-        problems=check_dataset(dataset),
-    )
+def told(report: Report, *, width: int, show_all: bool, colour: bool) -> str:
+    """Return a report as text for a terminal."""
+    return render(report, width=width, show_all=show_all, colour=colour)
 
 
 def part(folder: Path, config: SplitConfig, out: Path) -> Split:

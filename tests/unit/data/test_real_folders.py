@@ -7,7 +7,9 @@ import pytest
 
 from agglo.core.errors import DataError
 from agglo.data import State, open_dataset, split_by
-from agglo.data.check import check_dataset
+from agglo.data.check import check_folder
+from agglo.data.check.polarity import guess_polarity
+from agglo_runtime.images import read_image
 
 pytestmark = pytest.mark.real_data
 
@@ -36,8 +38,20 @@ def test_every_folder_opens(real_data_folder: Path, name: str, expected: tuple[i
 
 
 @pytest.mark.parametrize("name", ["spine_mr", "vfss_misc", "panoramic_teeth"])
-def test_states_and_pixels_agree(real_data_folder: Path, name: str) -> None:
-    assert check_dataset(open_dataset(real_data_folder / name)) == []
+def test_nothing_is_wrong_with_them(real_data_folder: Path, name: str) -> None:
+    assert check_folder(real_data_folder / name).problems == []
+
+
+POLARITIES = {"cephalogram": "bone_white", "vfss_clip": "bone_black"}
+
+
+@pytest.mark.parametrize(("name", "polarity"), POLARITIES.items(), ids=POLARITIES)
+def test_their_polarity_is_seen(real_data_folder: Path, name: str, polarity: str) -> None:
+    paths = sorted((real_data_folder / name / "images").iterdir())[::20]
+    seen = [guess_polarity(read_image(path)) for path in paths]
+    inverted = [guess_polarity(255 - read_image(path)) for path in paths]
+    assert seen.count(polarity) > len(paths) * 0.6
+    assert polarity not in inverted
 
 
 def test_the_clip(real_data_folder: Path) -> None:
