@@ -93,6 +93,9 @@ def prove(job: Job, parts: Sequence[str], *, redo: bool = False) -> Path:
     """Measure the parts that are not done; write figures after each, and the page at the end."""
     latest = phantom_fingerprint()
     results = results_in(job.results)
+    for part, entry in results["parts"].items():
+        if part not in OF_THE_MODEL and entry["phantom"] != latest:
+            log.info("%s: measured on another state of the phantom", part)
     for part in parts:
         state = "" if part in OF_THE_MODEL else latest
         if not redo and is_done(results["parts"].get(part), inputs_of(part, job), state):

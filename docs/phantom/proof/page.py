@@ -244,7 +244,18 @@ def sections(results: Figures) -> dict[str, str]:
         part: section(part, results["parts"].get(part), latest=results.get("phantom", ""))
         for part in SECTIONS
     }
-    return made | {"rules": rules(results.get("rules", []))}
+    return made | {"rules": rules(results.get("rules", [])), "state": state(results)}
+
+
+def state(results: Figures) -> str:
+    """Return which state of the phantom's code, and which preset, the latest figures are of."""
+    if not results["parts"]:
+        return "*Nothing was measured yet.*"
+    presets = sorted({entry["inputs"]["preset"] for entry in results["parts"].values()})
+    return (
+        f"Measured: preset {', '.join(f'`{name}`' for name in presets)}, state `{results['phantom']}` of the phantom's code. "
+        "`python docs/phantom/prove.py --parts` says which parts are older than the code that is here."
+    )
 
 
 def filled(text: str, sections: Mapping[str, str]) -> str:
