@@ -15,7 +15,7 @@ from agglo.core.runlog import RunLog
 from agglo.distill import DistilSource
 from agglo.features.extract import extract
 from agglo.recipes import build
-from agglo.recipes.dataset import make_phantom
+from agglo.recipes.phantom import make_phantom
 from agglo.train import Place, Plan, Watch
 from agglo.train.loop import Training, begin, make_hooks
 

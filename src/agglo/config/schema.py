@@ -24,10 +24,17 @@ class PhantomConfig(Section):
     """A synthetic dataset, made by the run itself."""
 
     patients: Positive = 30
-    frames: Positive = Field(16, description="per patient, evenly over one swallow")
+    frames: Positive = Field(16, description="per swallow, evenly over it")
+    swallows: Positive = Field(1, description="per patient, each recorded before the same unit")
     size_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
     seed: Annotated[int, Field(ge=0, lt=1_000_000_000)] = 1
     preset: str = "standard"
+    masks: Literal["exact", "visible", "annotator"] = Field(
+        "exact", description="the labels: true outlines, what can be seen of them, or as a person might draw them"
+    )
+    raters: tuple[Literal["exact", "visible", "annotator"], ...] = Field(
+        (), description="further kinds of mask, kept beside the labels as raters"
+    )
 
 
 class SplitConfig(Section):

@@ -9,8 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from agglo.core.seeds import generator
+from agglo.phantom import xray
 from agglo.phantom.bolus import Track
 from agglo.phantom.canvas import Projection, overlap
+from agglo.phantom.distractors import Utensil, draw_devices, shoulder_cm, utensil_of
+from agglo.phantom.exposure import Brightness, brightness_of
 from agglo.phantom.moving import Moving
 from agglo.phantom.person import Person
 from agglo.phantom.pose import Pose, pose_of
@@ -22,13 +25,23 @@ from agglo.phantom.unit import Unit, apertures, projection_of
 
 @dataclass(frozen=True)
 class Scene:
-    """What all frames of a study share at one image size; `key` names the study in random streams."""
+    """What all frames of a study share at one image size; `key` names the study in random streams.
+
+    Attributes:
+        light: what passes the static body at each energy, on the canvas.
+        raised_cm: tissue that a shrug adds at its height, cm; None without one.
+        utensil: what is at the mouth before the swallow.
+        brightness: how the exposure follows what moves.
+    """
 
     key: tuple[int | str, ...]
     pose: Pose
     unit: Unit
     projection: Projection
-    static: Float32[np.ndarray, "materials side side"]
+    light: Float32[np.ndarray, "energies side side"]
+    raised_cm: Float32[np.ndarray, "side side"] | None
+    utensil: Utensil
+    brightness: Brightness
     organs: dict[str, Organ]
     field: Float32[np.ndarray, "size size"]
     disc: Float32[np.ndarray, "size size"]
@@ -58,33 +71,43 @@ def scene_of(person: Person, swallow: Swallow, unit: Unit, key: tuple[int | str,
     """Pose the patient and draw everything that does not move."""
     pose = pose_of(person, swallow, unit)
     projection = projection_of(unit, person, size_px)
-    layers, organs = draw_static(
-        pose.body, projection, generator("phantom body", *key, size_px), marker=unit.marker, lead=unit.lead
-    )
+    layers, organs = draw_static(pose.body, projection, generator("phantom body", *key, size_px))
+    things = generator("phantom devices", *key)
+    draw_devices(layers, pose.body, unit.devices, things)
     field, disc = apertures(unit, projection, person)
+    light = xray.light_behind(layers.path, unit.beam.kvp)
+    raised_cm = _raised(pose.body, projection, unit.shrug_mm)
     return Scene(
         key=key,
         pose=pose,
         unit=unit,
         projection=projection,
-        static=layers.path,
+        light=light,
+        raised_cm=raised_cm,
+        utensil=utensil_of(pose.body, projection, unit.utensils, swallow.acts[0].transit_s - 0.3, things),
+        brightness=brightness_of(pose, unit, projection, light, raised_cm, field),
         organs=organs,
         field=field,
         disc=disc,
     )
 
 
+def _raised(body: Body, projection: Projection, shrug_mm: float) -> Float32[np.ndarray, "side side"] | None:
+    if shrug_mm == 0:
+        return None
+    return np.maximum(shoulder_cm(body, projection, shrug_mm) - shoulder_cm(body, projection, 0.0), 0)
+
+
+def elapsed_share(swallow: Swallow, time_s: float) -> float:
+    """Return how much of the recorded stretch is over, 0 to 1."""
+    return min(max((time_s - swallow.begin_s) / (swallow.end_s - swallow.begin_s), 0.0), 1.0)
+
+
 def window_of(scene: Scene, time_s: float) -> tuple[int, int]:
     """Return the first column and row of the canvas that a frame shows: the patient drifts by whole pixels."""
-    share = (time_s - scene.swallow.begin_s) / (scene.swallow.end_s - scene.swallow.begin_s) - 0.5
+    share = elapsed_share(scene.swallow, time_s) - 0.5
     shift = np.round(np.array(scene.unit.sway_mm) * share / scene.projection.spacing_mm).astype(int)
     return int(scene.projection.pad_px - shift[0]), int(scene.projection.pad_px - shift[1])
-
-
-def static_window(scene: Scene, left: int, top: int) -> Float32[np.ndarray, "materials size size"]:
-    """Return a copy of the static path lengths that a frame shows."""
-    size = scene.projection.size_px
-    return scene.static[:, top : top + size, left : left + size].copy()
 
 
 def masks_of(scene: Scene, moving: Moving, left: int, top: int) -> Bool[np.ndarray, "structures size size"]:

@@ -1,6 +1,6 @@
 """The fluoroscopy unit before which a patient stands: field, collimator, exposure, display, and what else lies in the picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -9,9 +9,18 @@ from PIL import Image, ImageDraw, ImageFont
 from agglo.core.seeds import generator
 from agglo.phantom.canvas import Projection
 from agglo.phantom.curves import points_of
+from agglo.phantom.head import SOURCE_MM
 from agglo.phantom.person import Person, uniform
-from agglo.phantom.presets import Preset
+from agglo.phantom.presets import Chances, Preset
+from agglo.phantom.swallow import Swallow
 from agglo.phantom.xray import Beam, signal_behind
+
+AIRWAY_CM = 2.4
+AIRWAY_GREY = 184.0
+"""Mean width of the airway that the exposure aims at, and the grey level that it gets."""
+
+DETECTOR_MM = (200.0, 245.0)
+"""From the midsagittal plane to the detector."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,13 @@ class Unit:
         field_mm: side of the image in the midsagittal plane; off_centre_mm: of the region of interest in it.
         margins_mm: of the collimator beyond the region of interest: left, top, right, bottom, in the image.
         circle: radius of the round detector over half the image's side; None for a square one.
+        drift: share of a change in light that the automatic brightness takes back.
+        source_detector_mm: the patient's middle stays at `head.SOURCE_MM` from the source.
         head_deg: nod, yaw and roll; atlas_deg: nod of C1; shoulder: its level, in vertebrae below C1.
         sway_mm: drift in the image over the swallow, right and down.
+        shrug_mm: how far the shoulder rises and sinks again; shrug_share: when, as a share of the recording.
+        devices: what lies in the picture throughout; utensils: what is at the mouth before the swallow.
+        number: names the unit; fps: of the stored video.
     """
 
     facing: int
@@ -34,42 +48,43 @@ class Unit:
     margins_mm: tuple[float, float, float, float]
     circle: float | None
     beam: Beam
+    drift: float
+    source_detector_mm: float
     head_deg: tuple[float, float, float]
     atlas_deg: float
     shoulder: float
     sway_mm: tuple[float, float]
-    marker: bool
-    lead: bool
+    shrug_mm: float
+    shrug_share: float
+    devices: tuple[str, ...]
+    utensils: tuple[str, ...]
     text: str
+    number: int
+    fps: float
+
+    @property
+    def magnification(self) -> float:
+        """Of the midsagittal plane on the detector."""
+        return self.source_detector_mm / SOURCE_MM
 
 
 def sample_unit(seed: int, patient: int, swallow: int, person: Person, preset: Preset) -> Unit:
     """Draw a unit and a position; facing, unit and collimation belong to the patient, the pose to the swallow."""
     visit = generator(seed, "phantom unit", patient)
     pose = generator(seed, "phantom pose", patient, swallow)
-    dark = Beam(kvp=uniform(visit, preset.kvp), scatter=uniform(visit, preset.scatter))
-    airway = signal_behind({"soft": person.neck_cm - 3.4}, dark)
-    gamma = uniform(visit, preset.gamma)
-    level = min(184.0 * uniform(visit, preset.brightness), 220.0) / dark.white
-    is_wide = bool(visit.random() < 0.3)
-    low, high = preset.opening_margin_mm
-    margins = tuple(float(visit.uniform(low, high)) + (80.0 if is_wide else 0.0) for _ in range(4))
-    angle = uniform(pose, (0.0, 2 * np.pi))
-    sway = uniform(pose, preset.sway_mm)
+    extra = 80.0 if visit.random() < 0.3 else 0.0
+    margins = [uniform(visit, preset.opening_margin_mm) + extra for _ in range(4)]
+    angle, sway = uniform(pose, (0.0, 2 * np.pi)), uniform(pose, preset.sway_mm)
     return Unit(
-        facing=1 if visit.random() < 0.5 else -1,
+        facing=int(visit.choice(preset.facings)),
         tilt_deg=uniform(pose, preset.tilt_deg),
         field_mm=uniform(visit, preset.field_mm),
         off_centre_mm=(uniform(visit, (-8.0, 8.0)), uniform(visit, (-8.0, 8.0))),
         margins_mm=(margins[0], margins[1], margins[2], margins[3]),
         circle=uniform(visit, (0.96, 1.1)) if visit.random() < 0.65 else None,
-        beam=Beam(
-            kvp=dark.kvp,
-            scatter=dark.scatter,
-            saturation=airway / level ** (1 / gamma),
-            gamma=gamma,
-            noise_grey=uniform(visit, preset.noise_grey),
-        ),
+        beam=_sample_beam(visit, person, preset),
+        drift=uniform(visit, preset.drift),
+        source_detector_mm=SOURCE_MM + uniform(visit, DETECTOR_MM),
         head_deg=(
             uniform(pose, preset.head_deg),
             uniform(pose, preset.yaw_deg),
@@ -78,10 +93,36 @@ def sample_unit(seed: int, patient: int, swallow: int, person: Person, preset: P
         atlas_deg=uniform(pose, (-5.0, 5.0)),
         shoulder=uniform(visit, preset.shoulder_level),
         sway_mm=(float(np.cos(angle) * sway), float(np.sin(angle) * sway)),
-        marker=bool(visit.random() < preset.marker_probability),
-        lead=bool(visit.random() < preset.lead_probability),
+        shrug_mm=uniform(pose, preset.shrug_mm) if pose.random() < preset.shrug_probability else 0.0,
+        shrug_share=uniform(pose, (0.15, 0.85)),
+        devices=_those_there(visit, preset.devices),
+        utensils=_those_there(pose, preset.utensils),
         text=_burnt_in(visit) if visit.random() < preset.text_probability else "",
+        number=int(visit.integers(0, 100_000)),
+        fps=float(visit.choice(preset.fps)),
     )
+
+
+def _sample_beam(visit: np.random.Generator, person: Person, preset: Preset) -> Beam:
+    """Draw tube, detector and display; the exposure shows the airway of this neck at its usual grey."""
+    dark = Beam(
+        kvp=uniform(visit, preset.kvp),
+        gamma=uniform(visit, preset.gamma),
+        scatter=uniform(visit, preset.scatter),
+        scatter_sigma_mm=uniform(visit, preset.scatter_sigma_mm),
+        blur=uniform(visit, preset.blur),
+        glare=uniform(visit, preset.glare),
+        noise_grey=uniform(visit, preset.noise_grey),
+        codec_quality=round(uniform(visit, preset.codec_quality)),
+        lag=uniform(visit, preset.lag) if visit.random() < preset.lag_probability else 0.0,
+    )
+    airway = signal_behind({"soft": person.neck_cm - AIRWAY_CM}, dark)
+    level = min(AIRWAY_GREY * uniform(visit, preset.brightness), 225.0) / dark.white
+    return replace(dark, saturation=airway / level ** (1 / dark.gamma))
+
+
+def _those_there(random: np.random.Generator, chances: Chances) -> tuple[str, ...]:
+    return tuple(name for name, chance in chances if random.random() < chance)
 
 
 def _burnt_in(random: np.random.Generator) -> str:
@@ -134,3 +175,24 @@ def burn_text(grey: Float32[np.ndarray, "rows cols"], text: str) -> None:
     rows, cols = letters.shape
     corner = grey[size - rows - 2 : size - 2, 2 : cols + 2]
     corner += letters * (200 - corner)
+
+
+def unit_facts(unit: Unit, swallow: Swallow, size_px: int) -> dict[str, str]:
+    """Return what a DICOM header would say of a recording, by column of a frame table."""
+    spacing_mm = unit.field_mm / size_px
+    return {
+        "unit": f"phantom-{unit.number:05d}",
+        "kvp": f"{unit.beam.kvp:.1f}",
+        "pulses_per_s": f"{swallow.pulses_per_s:g}",
+        "imager_spacing_mm": f"{spacing_mm * unit.magnification:.5f}",
+        "magnification": f"{unit.magnification:.4f}",
+        "source_detector_mm": f"{unit.source_detector_mm:.1f}",
+        "source_patient_mm": f"{SOURCE_MM:.1f}",
+        "field_mm": f"{unit.field_mm:.1f}",
+        "barium_percent": f"{swallow.barium_percent:g}",
+        "given_ml": f"{swallow.main.volume_ml:.1f}",
+        "lag": f"{unit.beam.lag:.2f}",
+        "gamma": f"{unit.beam.gamma:.2f}",
+        "codec_quality": str(unit.beam.codec_quality),
+        "devices": " ".join(name.replace(" ", "_") for name in (*unit.devices, *unit.utensils)),
+    }

@@ -20,12 +20,28 @@ VISIBLE_GREY = 2.5
 SOFT_PER_CM = float(ATTENUATION_PER_CM[MATERIALS.index("soft"), 1])
 BARIUM_PER_CM = float(ATTENUATION_PER_CM[MATERIALS.index("barium"), 1])
 
+Window = tuple[slice, slice]
+
 
 class Light(NamedTuple):
     """What falls on the detector: expected signal and its primary part (open beam = 1), noise-free."""
 
     signal: Float32[np.ndarray, "size size"]
     primary: Float32[np.ndarray, "size size"]
+
+
+class Seen(NamedTuple):
+    """What can be seen of each structure.
+
+    Attributes:
+        fraction: 0..1, in the order of `STRUCTURES`; bones count what lies outside the image as unseen.
+        contrast_to_noise: mean change in grey level if the structure were not there, over the noise there; 0 outside the field.
+        masks: the visible part of each.
+    """
+
+    fraction: Float[np.ndarray, " structures"]
+    contrast_to_noise: Float[np.ndarray, " structures"]
+    masks: Bool[np.ndarray, "structures size size"]
 
 
 def change_when_removed(
@@ -40,47 +56,41 @@ def change_when_removed(
     return np.abs(np.minimum(display(without, beam), white) - np.minimum(display(signal, beam), white))
 
 
-def _share_changed(
+def _box(mask: Bool[np.ndarray, "size size"], reach: int) -> Window | None:
+    """Return the window around a mask and `reach` pixels more; None for an empty mask."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return None
+    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    first, left = max(int(rows[0]) - reach, 0), max(int(cols[0]) - reach, 0)
+    return slice(first, int(rows[-1]) + reach + 1), slice(left, int(cols[-1]) + reach + 1)
+
+
+def _ratio(
     scene: Scene,
     light: Light,
-    mask: Bool[np.ndarray, "size size"],
-    integral: Float32[np.ndarray, "size size"],
+    window: Window,
+    change: Float[np.ndarray, "rows cols"],
+    where: Bool[np.ndarray, "rows cols"],
 ) -> float:
-    """Return the share of a mask's pixels that are in the open field and visible; 0 for an empty mask."""
-    rows, cols = np.nonzero(mask)
-    if rows.size == 0:
+    """Return the mean of `change` over the mean noise, `where` it is in the open field; 0 nowhere."""
+    counted = where & (scene.field[window] > 0.5)
+    if not counted.any():
         return 0.0
-    change = change_when_removed(
-        light.signal[rows, cols], light.primary[rows, cols], integral[rows, cols], scene.unit.beam
-    )
-    return float(np.mean((change >= VISIBLE_GREY) & (scene.field[rows, cols] > 0.5)))
+    beam = scene.unit.beam
+    grey = np.minimum(display(light.signal[window][counted], beam), np.float32(beam.white))
+    noise = beam.noise_grey * float(np.sqrt(np.mean(grey) / 120.0))
+    return float(np.mean(change[counted])) / max(noise, 0.1)
 
 
-def _leaf_share(scene: Scene, light: Light, mask: Bool[np.ndarray, "size size"], moving: Moving) -> float:
-    """Return how much of the leaf's border (2 mm wide) is air or contrast that stands out, doubled: one side is enough."""
-    rows, cols = np.nonzero(mask)
-    if rows.size == 0:
-        return 0.0
-    reach = max(round(2.0 / scene.projection.spacing_mm), 1)
-    window = (
-        slice(max(int(rows.min()) - reach, 0), int(rows.max()) + reach + 1),
-        slice(max(int(cols.min()) - reach, 0), int(cols.max()) + reach + 1),
-    )
-    border = (blurred(mask[window].astype(np.float32), 2.0 * reach + 1, passes=1) > 1e-4) & ~mask[window]
-    integral = SOFT_PER_CM * np.maximum(moving.air_cm[window], 3 * moving.contrast_cm[window])
-    change = change_when_removed(light.signal[window], light.primary[window], -integral, scene.unit.beam)
-    seen = (change >= 2 * VISIBLE_GREY) & (scene.field[window] > 0.5)
-    return min(1.0, 2.0 * float(seen[border].mean())) if border.any() else 0.0
-
-
-def visible_fractions(
+def visible_parts(
     scene: Scene,
     moving: Moving,
     masks: Bool[np.ndarray, "structures size size"],
     light: Light,
     corner: tuple[int, int],
-) -> Float[np.ndarray, " structures"]:
-    """Return the visible fraction of each structure, 0..1; bones count what lies outside the image as unseen.
+) -> Seen:
+    """Return what can be seen of each structure.
 
     Args:
         scene: the study.
@@ -90,30 +100,71 @@ def visible_fractions(
         corner: first column and row of the canvas that the frame shows.
     """
     strength = scene.swallow.barium_percent / 20.0 * (BARIUM_PER_CM - SOFT_PER_CM)
-    contrast = np.float32(strength) * moving.contrast_cm
-    air = np.float32(-SOFT_PER_CM) * np.maximum(moving.air_cm - moving.contrast_cm, 0)
-    fractions = np.zeros(len(STRUCTURES))
+    seen = Seen(np.zeros(len(STRUCTURES)), np.zeros(len(STRUCTURES)), np.zeros_like(masks))
     for index, name in enumerate(STRUCTURES):
         if name == "epiglottis":
-            fractions[index] = _leaf_share(scene, light, masks[index], moving)
+            _leaf(scene, light, masks[index], moving, seen)
         elif name in moving.masks:
-            integral = contrast if name == "bolus" else np.where(contrast > 0.05, contrast, air)
-            fractions[index] = _share_changed(scene, light, masks[index], integral)
+            box = _box(masks[index], 0)
+            if box is not None:
+                contrast = np.float32(strength) * moving.contrast_cm[box]
+                air = np.float32(-SOFT_PER_CM) * np.maximum(moving.air_cm[box] - moving.contrast_cm[box], 0)
+                integral = contrast if name == "bolus" else np.where(contrast > 0.05, contrast, air)
+                _solid(scene, light, box, integral, masks[index], index, seen)
         else:
-            fractions[index] = _bone_share(scene, light, masks[index], name, corner)
-    return fractions
+            _bone(scene, light, masks[index], index, corner, seen)
+    return seen
 
 
-def _bone_share(
-    scene: Scene, light: Light, mask: Bool[np.ndarray, "size size"], name: str, corner: tuple[int, int]
-) -> float:
-    organ = scene.organs[name]
+def _solid(
+    scene: Scene,
+    light: Light,
+    box: Window,
+    integral: Float[np.ndarray, "rows cols"],
+    mask: Bool[np.ndarray, "size size"],
+    index: int,
+    seen: Seen,
+) -> None:
+    """Note what is seen of a structure that has `integral` in the beam, within a box around its mask."""
+    inside = mask[box]
+    change = change_when_removed(light.signal[box], light.primary[box], integral, scene.unit.beam)
+    part = inside & (change >= VISIBLE_GREY) & (scene.field[box] > 0.5)
+    seen.masks[index][box] = part
+    seen.fraction[index] = float(part.sum()) / max(float(inside.sum()), 1.0)
+    seen.contrast_to_noise[index] = _ratio(scene, light, box, change, inside)
+
+
+def _leaf(
+    scene: Scene, light: Light, mask: Bool[np.ndarray, "size size"], moving: Moving, seen: Seen
+) -> None:
+    """Note how much of the leaf's border (2 mm wide) is air or contrast that stands out, doubled: one side is enough."""
+    index, reach = STRUCTURES.index("epiglottis"), max(round(2.0 / scene.projection.spacing_mm), 1)
+    box = _box(mask, reach)
+    if box is None:
+        return
+    wide = 2.0 * reach + 1
+    border = (blurred(mask[box].astype(np.float32), wide, passes=1) > 1e-4) & ~mask[box]
+    integral = SOFT_PER_CM * np.maximum(moving.air_cm[box], 3 * moving.contrast_cm[box])
+    change = change_when_removed(light.signal[box], light.primary[box], -integral, scene.unit.beam)
+    stands_out = border & (change >= 2 * VISIBLE_GREY) & (scene.field[box] > 0.5)
+    seen.fraction[index] = min(1.0, 2.0 * float(stands_out.sum()) / max(float(border.sum()), 1.0))
+    seen.contrast_to_noise[index] = _ratio(scene, light, box, change, border)
+    near = blurred(stands_out.astype(np.float32), 2 * wide - 1, passes=1) > 1e-4
+    seen.masks[index][box] = mask[box] & near
+
+
+def _bone(
+    scene: Scene,
+    light: Light,
+    mask: Bool[np.ndarray, "size size"],
+    index: int,
+    corner: tuple[int, int],
+    seen: Seen,
+) -> None:
+    organ = scene.organs[STRUCTURES[index]]
     here, there = overlap(organ.patch, corner, scene.projection.size_px)
-    inside = mask[here]
-    if not inside.any():
-        return 0.0
-    change = change_when_removed(
-        light.signal[here], light.primary[here], organ.contrast[there], scene.unit.beam
-    )
-    seen = inside & (change >= VISIBLE_GREY) & (scene.field[here] > 0.5)
-    return min(1.0, float(seen.sum()) / max(organ.whole_px, 1.0))
+    if not mask[here].any():
+        return
+    _solid(scene, light, here, organ.contrast[there], mask, index, seen)
+    share = float(seen.masks[index].sum()) / max(organ.whole_px, 1.0)
+    seen.fraction[index] = min(1.0, share)

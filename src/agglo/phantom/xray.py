@@ -1,17 +1,19 @@
 """Image formation: from path lengths per material to the grey picture that a fluoroscopy unit would store.
 
 Beer-Lambert at four energies, low-frequency scatter, veiling glare, detector blur, a direct beam that saturates, display gamma,
-and quantum noise with the correlations of real recordings. It knows no anatomy, so other scenes can be sent through the same
-physics. Attenuation at 40 and 50 keV as measured for such tissues; 60 and 70 keV from the NIST mass attenuation tables.
+and quantum noise (`noise`). It knows no anatomy, so other scenes can be sent through the same physics. Attenuation at 40 and
+50 keV as measured for such tissues; 60 and 70 keV from the NIST mass attenuation tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+
+from agglo.phantom.noise import correlated_noise
 
 MATERIALS: Final = ("soft", "fat", "spongiosa", "cortical", "enamel", "barium", "metal")
 """Order of the first axis of path lengths. `barium` is a 20% w/v suspension; other strengths are a mixture (`barium_paths`)."""
@@ -32,13 +34,10 @@ ATTENUATION_PER_CM: Final = np.array(
 )
 """Linear attenuation, `[material, energy]`, 1/cm."""
 
-NOISE_TAPS: Final = (0.14172302, 0.16238534, 0.42357986, 1.0, 0.42357986, 0.16238534, 0.14172302)
-"""A row filter whose output has neighbour correlations 0.71, 0.43, 0.29 at 1, 2, 3 pixels."""
-
-PREVIOUS_SHARE: Final = 0.59
-"""Weight of the previous frame's white noise against this one's: correlation 0.44 between successive frames."""
-
 SCATTER_CELLS: Final = 48
+
+UNDER_COLLIMATOR: Final = 0.2
+"""Share of scatter and glare that reaches the detector under the collimator."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,14 @@ class Beam:
         saturation: detected signal (open beam = 1) that the display shows as `white`.
         white: grey level of the direct beam.
         gamma: exponent of the display.
-        scatter: scatter production; 0.4 gives about one scattered for two primary photons behind a neck.
+        scatter: scatter production; 1 gives about one scattered for one primary photon behind a neck.
         scatter_sigma_mm: blur of scatter.
         blur: share of the primary that each of a pixel's two neighbours along an axis receives (focal spot, detector).
         glare: share of the signal spread over the whole field by the intensifier.
         leak: signal under the collimator, of the open beam.
         noise_grey: standard deviation at mid-grey (120).
+        lag: share of the picture before in this one, 0 to 0.5: the recursive filter. A single picture has none.
+        codec_quality: of the recording, for `codec.coded`.
     """
 
     kvp: float = 65.0
@@ -66,8 +67,10 @@ class Beam:
     scatter_sigma_mm: float = 25.0
     blur: float = 0.16
     glare: float = 0.05
-    leak: float = 0.004
+    leak: float = 0.008
     noise_grey: float = 2.0
+    lag: float = 0.0
+    codec_quality: int = 90
 
 
 def spectrum(kvp: float) -> Float32[np.ndarray, " energies"]:
@@ -87,11 +90,30 @@ def transmission(
     path_cm: Float32[np.ndarray, "materials height width"], kvp: float
 ) -> Float32[np.ndarray, "height width"]:
     """Return the share of the open beam that passes unscattered; paths may be negative where a material displaces another."""
+    return light_behind(path_cm, kvp).sum(0)
+
+
+def light_behind(
+    path_cm: Float32[np.ndarray, "materials height width"], kvp: float
+) -> Float32[np.ndarray, "energies height width"]:
+    """Return what passes unscattered at each energy, the whole open beam = 1."""
     materials, height, width = path_cm.shape
-    integrals = ATTENUATION_PER_CM.T @ path_cm.reshape(materials, height * width)
-    np.negative(integrals, out=integrals)
-    np.exp(integrals, out=integrals)
-    return (spectrum(kvp) @ integrals).reshape(height, width)
+    light = ATTENUATION_PER_CM.T @ path_cm.reshape(materials, height * width)
+    np.negative(light, out=light)
+    np.exp(light, out=light)
+    light *= spectrum(kvp)[:, None]
+    return light.reshape(len(ENERGIES_KEV), height, width)
+
+
+def attenuate(
+    light: Float32[np.ndarray, "energies height width"],
+    window: tuple[slice, slice],
+    paths_cm: Mapping[int, Float32[np.ndarray, "rows cols"]],
+) -> None:
+    """Put further material, by its index in `MATERIALS`, in the way of a window of `light`, in place; negative takes it away."""
+    for energy, mu in zip(light, ATTENUATION_PER_CM.T, strict=True):
+        parts = [np.float32(-mu[material]) * path for material, path in paths_cm.items()]
+        energy[window] *= np.exp(sum(parts[1:], start=parts[0]))
 
 
 def signal_behind(paths_cm: dict[str, float], beam: Beam) -> float:
@@ -124,29 +146,34 @@ def _spreader(size: int, cells: int, sigma_px: float) -> Float32[np.ndarray, "{s
 
 def softened(image: Float32[np.ndarray, "height width"], share: float) -> Float32[np.ndarray, "height width"]:
     """Return `image` with `share` of each pixel given to each of its two neighbours, along rows and then columns."""
-    for _ in range(2):
-        padded = np.pad(image, ((1, 1), (0, 0)), mode="edge")
-        image = np.float32(1 - 2 * share) * image + np.float32(share) * (padded[:-2] + padded[2:])
-        image = image.T
-    return np.ascontiguousarray(image)
+    side, middle = np.float32(share), np.float32(1 - 2 * share)
+    for is_across in (False, True):
+        result = middle * image
+        source, target = (image.T, result.T) if is_across else (image, result)
+        around = source[:-2] + source[2:]
+        around *= side
+        target[1:-1] += around
+        target[0] += side * (source[0] + source[1])
+        target[-1] += side * (source[-1] + source[-2])
+        image = result
+    return image
 
 
 def detected_signal(
-    path_cm: Float32[np.ndarray, "materials height width"],
+    primary: Float32[np.ndarray, "height width"],
     *,
     beam: Beam,
     open_field: Float32[np.ndarray, "height width"],
     spacing_mm: float,
 ) -> tuple[Float32[np.ndarray, "height width"], Float32[np.ndarray, "height width"]]:
-    """Return the expected signal and its primary part, open beam = 1.
+    """Return the expected signal and its primary part, open beam = 1, from what passes unscattered (`transmission`).
 
     The signal is primary plus scatter (primary times what was removed on its way, widely blurred), glare and what leaks through
     the collimator.
     """
     height, width = open_field.shape
     rows, cols = min(SCATTER_CELLS, height), min(SCATTER_CELLS, width)
-    primary = transmission(path_cm, beam.kvp)
-    primary *= open_field + np.float32(beam.leak)
+    primary = primary * (open_field + np.float32(beam.leak))
     down, across = _averager(height, rows), _averager(width, cols).T
     primary = softened(primary, beam.blur)
     coarse = down @ primary @ across
@@ -160,7 +187,7 @@ def detected_signal(
         @ _spreader(width, cols, sigma_px).T
     )
     signal += veil
-    signal *= open_field * np.float32(0.97) + np.float32(0.03)
+    signal *= open_field * np.float32(1 - UNDER_COLLIMATOR) + np.float32(UNDER_COLLIMATOR)
     signal += primary
     return signal, primary
 
@@ -171,30 +198,6 @@ def display(signal: Float32[np.ndarray, "*shape"], beam: Beam) -> Float32[np.nda
     if beam.gamma != 1.0:
         np.power(grey, np.float32(beam.gamma), out=grey)
     return grey * np.float32(beam.white)
-
-
-def correlated_noise(
-    shape: tuple[int, int], noise: np.random.Generator, previous: np.random.Generator | None = None
-) -> Float32[np.ndarray, "height width"]:
-    """Return unit-variance noise with the neighbour correlations of `NOISE_TAPS`.
-
-    `previous` is the generator, in its first state, that the frame before was given; with it successive frames correlate.
-    """
-    reach = len(NOISE_TAPS) // 2
-    padded = (shape[0] + 2 * reach, shape[1] + 2 * reach)
-    white = noise.standard_normal(padded, dtype=np.float32)
-    power = 1.0
-    if previous is not None:
-        white += np.float32(PREVIOUS_SHARE) * previous.standard_normal(padded, dtype=np.float32)
-        power += PREVIOUS_SHARE**2
-    scale = np.float32(1 / np.sqrt(power) / float(np.sum(np.square(NOISE_TAPS))))
-    rows = np.zeros((shape[0], padded[1]), np.float32)
-    for i, tap in enumerate(NOISE_TAPS):
-        rows += np.float32(tap) * white[i : i + shape[0]]
-    both = np.zeros(shape, np.float32)
-    for i, tap in enumerate(NOISE_TAPS):
-        both += np.float32(tap) * rows[:, i : i + shape[1]]
-    return both * scale
 
 
 def quantise(
@@ -210,10 +213,10 @@ def quantise(
         grey: from `display`.
         beam: as there.
         detector: 1 where there is a detector, 0 outside of its circle; None means everywhere.
-        noises: this frame's generator, then, if wanted, the previous frame's.
+        noises: this frame's generator, then, if wanted, those of the pulses before (`noise.correlated_noise`).
     """
     deviation = np.sqrt(grey * np.float32(beam.noise_grey**2 / 120.0))
-    noisy = grey + deviation * correlated_noise(grey.shape, noises[0], noises[1] if len(noises) > 1 else None)
+    noisy = grey + deviation * correlated_noise(grey.shape, noises)
     np.clip(noisy, 0, beam.white, out=noisy)
     if detector is not None:
         noisy *= detector
@@ -235,10 +238,11 @@ def form_image(
         path_cm: centimetres of each of `MATERIALS` along the ray of each pixel; air is the absence of all.
         beam: tube, detector and display; `beam.saturation` sets the exposure (`signal_behind` helps to choose it).
         spacing_mm: of a pixel, for the width of scatter.
-        noises: one generator, or two for noise that correlates with the previous frame (see `quantise`).
+        noises: one generator, or more for noise that correlates with the pulses before (see `quantise`).
         open_field: 1 where the collimator is open, 0 where it is closed; None means open everywhere.
         detector: 1 on the detector, 0 outside of its circle; None means everywhere.
     """
     field = np.ones(path_cm.shape[1:], np.float32) if open_field is None else open_field
-    signal, _ = detected_signal(path_cm, beam=beam, open_field=field, spacing_mm=spacing_mm)
+    primary = transmission(path_cm, beam.kvp)
+    signal, _ = detected_signal(primary, beam=beam, open_field=field, spacing_mm=spacing_mm)
     return quantise(display(signal, beam), beam=beam, detector=detector, noises=noises)

@@ -1,0 +1,129 @@
+"""Phantom datasets on disk: the same bytes however they were made, resumable, with a card; test sets kept apart."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agglo.config.schema import PhantomConfig
+from agglo.core.errors import ConfigError, DataError
+from agglo.data import open_dataset
+from agglo.phantom import STRUCTURES
+from agglo.phantom.cohort import FIRST_RESERVED_SEED, TEST_SETS, Cohort, held_out_cohort, trainable
+from agglo.phantom.presets import HELD_OUT, PRESETS
+from agglo.recipes import phantom
+from agglo.recipes.phantom import card, cohort_of, make_cohort, make_phantom, refuse_held_out
+
+CONFIG = PhantomConfig(patients=2, frames=2, swallows=2, size_px=64, seed=4, raters=("annotator",))
+
+
+def digest(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    return make_phantom(tmp_path_factory.mktemp("phantom") / "whole", CONFIG, workers=1)
+
+
+def test_a_dataset_has_its_recordings_raters_facts_and_card(whole):
+    found = open_dataset(whole)
+    assert len(found) == 8
+    assert {frame.patient for frame in found.frames} == {"p0000", "p0001"}
+    assert {(frame.video, frame.swallow) for frame in found.frames} == {("v0", "s0"), ("v1", "s1")}
+    frame = found.frames[0]
+    assert 60 <= float(frame.facts["kvp"]) <= 75
+    spacing = float(frame.facts["imager_spacing_mm"]) / float(frame.facts["magnification"])
+    assert spacing == pytest.approx(frame.spacing_mm[0], rel=1e-3)
+    sizes = float(frame.facts["source_detector_mm"]) / float(frame.facts["source_patient_mm"])
+    assert sizes == pytest.approx(float(frame.facts["magnification"]), rel=1e-3)
+    assert frame.facts["shows"] == "lateral"
+    assert all(float(frame.facts[f"cnr:{name}"]) >= 0 for name in STRUCTURES)
+    assert (whole / "masks" / "annotator").is_dir()
+    text = (whole / "README.md").read_text(encoding="utf-8")
+    for words in ("PHANTOM", "Research use", "standard", "| 2, 4, 8 |", found.description["identity"]):
+        assert words in text
+    assert not (whole / phantom.PARTS).exists()
+
+
+def test_any_number_of_workers_gives_the_same_bytes_and_a_kill_changes_nothing(whole, tmp_path):
+    cut = tmp_path / "cut"
+    code = (
+        "from pathlib import Path; from agglo.config.schema import PhantomConfig; from agglo.recipes.phantom import make_phantom\n"
+        f"if __name__ == '__main__': make_phantom(Path({str(cut)!r}), PhantomConfig(**{CONFIG.model_dump()!r}), workers=1)"
+    )
+    script = tmp_path / "make.py"
+    script.write_text(code, encoding="utf-8")
+    process = subprocess.Popen([sys.executable, str(script)])
+    parts = cut / phantom.PARTS
+    while len(list(parts.glob("p*.json"))) < 2:
+        assert process.poll() is None, "it must be killed at work"
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (cut / "dataset.json").exists()
+    told = []
+    make_phantom(cut, CONFIG, workers=2, progress=lambda done, total, note="": told.append((done, note)))
+    assert told[0][1] == "recordings found"
+    assert told[0][0] >= 2
+    assert digest(cut) == digest(whole)
+
+
+def test_an_unfinished_dataset_of_other_settings_is_not_gone_on_with(tmp_path):
+    (tmp_path / phantom.PARTS).mkdir()
+    (tmp_path / phantom.PARTS / "cohort.json").write_text('{"identity": "0"}', encoding="utf-8")
+    with pytest.raises(DataError, match="must go on as it was begun, with the settings 0, got"):
+        make_phantom(tmp_path, CONFIG)
+
+
+def test_a_dataset_of_other_settings_is_not_lost(whole):
+    with pytest.raises(DataError, match=r"holds a dataset .* which would be lost"):
+        make_phantom(whole, CONFIG.model_copy(update={"seed": 5}))
+
+
+def test_what_is_kept_for_testing_is_refused_for_training(whole):
+    with pytest.raises(ValueError, match="less than 1000000000"):
+        PhantomConfig(seed=TEST_SETS["v1"].seed)
+    with pytest.raises(ConfigError, match="must have a seed below 1000000000 and none of the presets"):
+        cohort_of(PhantomConfig(preset="test-v1"))
+    with pytest.raises(ConfigError, match=f"got seed {FIRST_RESERVED_SEED}"):
+        trainable(Cohort("x", 1, 1, 64, FIRST_RESERVED_SEED, "standard"))
+    refuse_held_out(open_dataset(whole))
+
+
+def test_the_test_set_is_frozen_and_of_a_unit_of_its_own():
+    cohort = held_out_cohort("v1")
+    assert cohort.name == "phantom-test-v1"
+    assert cohort.patients >= 30
+    assert cohort.seed >= FIRST_RESERVED_SEED
+    unit = HELD_OUT[cohort.preset]
+    trained = PRESETS["standard"]
+    assert unit.gamma[0] > trained.gamma[1]
+    assert unit.codec_quality[1] < trained.codec_quality[0]
+    assert not set(unit.barium_percent) & {p for preset in PRESETS.values() for p in preset.barium_percent}
+    assert not set(unit.pulses_per_s) & {p for preset in PRESETS.values() for p in preset.pulses_per_s}
+    assert len(unit.facings) == 1
+    assert "--test v1" in card(cohort)
+    with pytest.raises(ConfigError, match=r"must be one of \['v1'\], got 'v2'"):
+        held_out_cohort("v2")
+
+
+def test_a_test_set_opens_only_as_what_it_is(whole, tmp_path, monkeypatch):
+    small = replace(TEST_SETS["v1"], patients=1, frames=1, size_px=64)
+    monkeypatch.setattr(phantom, "held_out_cohort", lambda name: small)
+    made = phantom.open_test_set(tmp_path / "test", "v1", workers=1)
+    assert made.description["held_out"] == "v1"
+    assert made.description["identity"] == small.identity
+    with pytest.raises(DataError, match="must not be a phantom test set"):
+        refuse_held_out(made)
+    with pytest.raises(DataError, match="must hold phantom-test-v1"):
+        phantom.open_test_set(whole, "v1")
+    again = make_cohort(tmp_path / "test", small, workers=1)
+    assert open_dataset(again).fingerprint == made.fingerprint
