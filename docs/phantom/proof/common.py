@@ -55,14 +55,8 @@ def phantom_fingerprint() -> str:
 
 
 def patient_frames(job: Job, patient: int, *, frames: int, size_px: int = 512) -> Iterator[PhantomFrame]:
-    """Render the lateral views of a swallow of one of the proof's patients; unusable frames are left out."""
-    study = sample_study(SEED, patient, job.preset)
-    return (frame for frame in render_study(study, frames=frames, size_px=size_px) if is_lateral(frame))
-
-
-def is_lateral(frame: PhantomFrame) -> bool:
-    """Tell whether a frame shows a lateral view of its time."""
-    return bool(getattr(frame, "shows", "lateral") == "lateral")
+    """Render a swallow of one of the proof's patients; stretches that are of no use are left out."""
+    return render_study(sample_study(SEED, patient, job.preset), frames=frames, size_px=size_px)
 
 
 def clip_frame(real: Path, index: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from agglo.phantom import Study, render_study, sample_study
-from proof.common import SEED, Job, clip_frame, is_inside, is_lateral, quantiles
+from proof.common import SEED, Job, clip_frame, is_inside, quantiles
 
 PATIENTS, PICTURES = 30, 8
 PULSES_PER_S = 15.0
@@ -132,14 +132,12 @@ def _even_residuals(cut: np.ndarray) -> np.ndarray:
 
 
 def phantom_stretch(study: Study) -> np.ndarray | None:
-    """Return the first pictures of a recording, one for each pulse, `[T, 512, 512]`; None when something else is shown then."""
+    """Return the first pictures of a recording, one for each pulse, `[T, 512, 512]`; None when it is too short."""
     seconds = study.swallow.end_s - study.swallow.begin_s
     pictures: dict[float, np.ndarray] = {}
     for frame in render_study(
         study, frames=round(1.5 * seconds * study.swallow.pulses_per_s) + 2, size_px=512
     ):
-        if not is_lateral(frame):
-            return None
         pictures.setdefault(frame.truth.time_s, frame.image)
         if len(pictures) == PICTURES:
             return np.stack(list(pictures.values()))

@@ -4,6 +4,7 @@ Grey levels are written in 64 steps, so that a sheet stays small.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +14,7 @@ from scipy.ndimage import binary_erosion
 
 from agglo.phantom import PRESETS, STRUCTURES, PhantomFrame, Study, render_study, sample_study
 from agglo_runtime.geometry import resize
-from proof.common import SEED, Job, clip_frame, grey_image, is_lateral, misc_files, patient_frames
+from proof.common import SEED, Job, clip_frame, grey_image, misc_files, patient_frames
 from proof.grey import neck_axes
 
 PATIENTS = 12
@@ -122,8 +123,7 @@ def in_rows(panels: Sequence[Panel], columns: int) -> list[list[Panel]]:
 
 def one_frame(job: Job, number: int) -> PhantomFrame:
     """Return a frame of a patient, at another moment of the swallow for each."""
-    frames = list(patient_frames(job, number, frames=16))
-    return frames[(3 + number % 7) % len(frames)]
+    return list(islice(patient_frames(job, number, frames=16), 4 + number % 7))[-1]
 
 
 def patients_sheet(job: Job, side: int = 216) -> list[list[Panel]]:
@@ -179,8 +179,8 @@ def distractor_panels(preset: str, side: int) -> list[Panel]:
         new = [name for name in things_of(study) if name in unseen]
         if len(new) < min(2, len(unseen)):
             continue
-        frames = [frame for frame in render_study(study, frames=16, size_px=512) if is_lateral(frame)]
-        panels.append(Panel(", ".join(new), small(frames[min(2, len(frames) - 1)].image, side)))
+        early = list(islice(render_study(study, frames=16, size_px=512), 3))[-1]
+        panels.append(Panel(", ".join(new), small(early.image, side)))
         unseen -= set(new)
         if not unseen:
             break
@@ -190,15 +190,15 @@ def distractor_panels(preset: str, side: int) -> list[Panel]:
 def unusable_panels(preset: str, side: int) -> list[Panel]:
     """Return one frame of each kind that is no lateral view of its time."""
     found: dict[str, Panel] = {}
-    kinds = {name for name, _ in PRESETS[preset].unusable}
+    wanted = {name for name, _ in PRESETS[preset].unusable}
     for patient in range(MOST_SEARCHED):
         study = sample_study(SEED, patient, preset)
-        shown = [frame.shows for frame in render_study(study, frames=16, size_px=64)]
-        for number, kind in enumerate(shown):
-            if kind in kinds and kind not in found:
-                frame = list(render_study(study, frames=16, size_px=512))[number]
-                found[kind] = Panel(kind.replace("_", " "), small(frame.image, side))
-        if found.keys() == kinds:
+        if not {stretch.kind for stretch in study.unusable} & (wanted - found.keys()):
+            continue
+        for frame in render_study(study, frames=16, size_px=512, with_unusable=True):
+            if frame.shows in wanted - found.keys():
+                found[frame.shows] = Panel(frame.shows.replace("_", " "), small(frame.image, side))
+        if found.keys() == wanted:
             break
     return list(found.values())
 
