@@ -20,11 +20,16 @@ def masks_from_logits(
 
     Logits are resampled first and compared then, so an edge falls between cells where the network puts it.
     """
+    return letterbox.undo(logits) > logit_of(threshold)
+
+
+def logit_of(threshold: float) -> float:
+    """Return the logit of a probability; raises `ThresholdError` unless it is strictly between 0 and 1."""
     if not 0 < threshold < 1:
         raise ThresholdError(
             f"`threshold` must be strictly between 0 and 1, got {threshold}; 0.5 is the usual one."
         )
-    return letterbox.undo(logits) > math.log(threshold / (1 - threshold))
+    return math.log(threshold / (1 - threshold))
 
 
 def probabilities(logits: NDArray[np.float32], letterbox: Letterbox) -> NDArray[np.float32]:

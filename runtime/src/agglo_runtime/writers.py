@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def _graded(place: int, count: int) -> Colour:
 
 def write_masks(folder: Path, stem: str, masks: NDArray[np.bool_], names: Sequence[str]) -> list[Path]:
     """Write `masks [K, H, W]` as `folder/<name>/<stem>.png` (0 and 255) and return the paths in the order of `names`."""
-    _check(masks, names, masks.shape[1:])
+    check_masks(masks, names, masks.shape[1:])
     paths = []
     for mask, name in zip(masks, names, strict=True):
         path = folder / name / f"{stem}.png"
@@ -128,20 +129,21 @@ def draw_contours(
     Small pictures are enlarged by a whole factor to a long side of at least 512 px. A legend of all `names` stands at the right
     (faint where a mask is empty), one line of `notes` at the bottom. Outlines are two pixels wide and antialiased.
     """
-    _check(masks, names, image.shape)
+    check_masks(masks, names, image.shape)
     enlarged = max(1, math.ceil(_MIN_SIDE / max(image.shape)))
     grey = Image.fromarray(np.rint(to_unit(image) * 255).astype(np.uint8))
     size = (grey.width * enlarged, grey.height * enlarged)
     picture = np.asarray(grey.resize(size, Image.Resampling.BICUBIC).convert("RGB")).astype(np.float32)
     colours = colours_for(names)
     for mask, colour in zip(masks, colours, strict=True):
-        _blend_outline(picture, mask, colour, enlarged)
+        blend_outline(picture, mask, colour, enlarged)
     drawn = Image.fromarray(np.rint(picture).astype(np.uint8))
     is_empty = [not mask.any() for mask in masks]
     return _with_legend(drawn, list(zip(names, colours, is_empty, strict=True)), " · ".join(notes))
 
 
-def _check(masks: NDArray[np.bool_], names: Sequence[str], shape: tuple[int, ...]) -> None:
+def check_masks(masks: NDArray[np.bool_], names: Sequence[str], shape: tuple[int, ...]) -> None:
+    """Raise `MaskShapeError` unless `masks` are bool, one per name, of the picture's `shape`."""
     if masks.dtype != np.bool_ or masks.shape != (len(names), *shape) or len(shape) != 2:
         raise MaskShapeError(
             f"masks must be bool [K, H, W] with one per name ({len(names)}) and the picture's size {shape}, got {masks.dtype} "
@@ -149,7 +151,7 @@ def _check(masks: NDArray[np.bool_], names: Sequence[str], shape: tuple[int, ...
         )
 
 
-def _blend_outline(
+def blend_outline(
     picture: NDArray[np.float32], mask: NDArray[np.bool_], colour: Colour, enlarged: int
 ) -> None:
     """Draw the outline of `mask` into `picture` in place, working only around the mask."""
@@ -182,6 +184,7 @@ def _outline(mask: NDArray[np.bool_], enlarged: int) -> NDArray[np.float32]:
     return np.asarray(small, dtype=np.float32) / np.float32(255)
 
 
+@lru_cache(maxsize=8)
 def _opacity_of_level(enlarged: int) -> NDArray[np.uint8]:
     """Return the line's opacity for each of the 256 levels of a blurred mask."""
     distances = np.linspace(-4, 4, 2001) * _BLUR * enlarged

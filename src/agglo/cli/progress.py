@@ -19,10 +19,10 @@ class _Bar:
         self.stage, self.began = stage, time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        filled = round(BAR_WIDTH * done / max(1, total))
+        filled = round(BAR_WIDTH * done / total) if total > 0 else 0
         bar = "█" * filled + "░" * (BAR_WIDTH - filled)
-        end = "\n" if done >= total else ""
-        text = f"\r{self.stage:<12} {bar} {done}/{total}  {_time_left(self.began, done, total)}  {note:<24}"
+        end = "\n" if 0 < total <= done else ""
+        text = f"\r{self.stage:<12} {bar} {done}/{total or '?'}  {_time_left(self.began, done, total)}  {note:<24}"
         print(text, end=end, file=sys.stderr, flush=True)
 
 
@@ -32,18 +32,21 @@ class _Lines:
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        if done < total and now - self.told < LINE_EVERY_S:
+        if (done < total or total <= 0) and now - self.told < LINE_EVERY_S:
             return
         self.told = now
         print(
-            f"{self.stage}: {done}/{total}, {_time_left(self.began, done, total)} {note}".rstrip(),
+            f"{self.stage}: {done}/{total or '?'}, {_time_left(self.began, done, total)} {note}".rstrip(),
             file=sys.stderr,
             flush=True,
         )
 
 
 def _time_left(began: float, done: int, total: int) -> str:
+    """Return what is left by the mean speed so far; a `total` of 0 means that nobody knows how much there is."""
     spent = time.monotonic() - began
+    if total <= 0:
+        return f"{spent:.0f} s, length unknown"
     if done >= total:
         return f"{spent:.0f} s"
     return f"{spent / max(1, done) * (total - done):.0f} s left" if done else "…"

@@ -92,6 +92,11 @@ def load_model(folder: Path) -> tuple[Student, StructureDecoder, ModelConfig]:
     return student.eval(), decoder.eval(), config
 
 
+def weights_sha256(folder: Path) -> str:
+    """Return the SHA-256 that a model folder states for its weights; `load_model` checks that it is true."""
+    return str(read_json(folder / "config.json")["weights_sha256"])
+
+
 def _parts(student: Student, decoder: StructureDecoder) -> nn.ModuleDict:
     return nn.ModuleDict({"student": student, "decoder": decoder})
 

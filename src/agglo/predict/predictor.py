@@ -1,6 +1,7 @@
 """Masks of a picture, by structure name, at the picture's own size."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,10 +10,20 @@ from jaxtyping import Bool, Float
 from agglo.decoders import StructureDecoder
 from agglo.predict.model_folder import ModelConfig, load_model
 from agglo.students import Student
-from agglo_runtime.finish import masks_from_logits
+from agglo_runtime.finish import logit_of, masks_from_logits
 from agglo_runtime.geometry import Letterbox
 from agglo_runtime.images import read_image
 from agglo_runtime.prepare import prepare
+
+
+class Segmentation(NamedTuple):
+    """Masks of a picture at its own size, and how sure the network was: its mean probability inside each mask (NaN where empty).
+
+    That is no calibrated chance of being right: a network can be sure and wrong, above all on pictures unlike its training.
+    """
+
+    masks: Bool[np.ndarray, "structures rows cols"]
+    confidence: Float[np.ndarray, " structures"]
 
 
 class Predictor:
@@ -45,6 +56,17 @@ class Predictor:
         """Return all masks of a grey picture as one array."""
         logits, letterbox = self.logits(image)
         return masks_from_logits(logits, letterbox, threshold=self.config.threshold)
+
+    def segment(self, image: np.ndarray) -> Segmentation:
+        """Return the masks of a grey picture together with the mean probability inside each."""
+        logits, letterbox = self.logits(image)
+        undone = letterbox.undo(logits)
+        masks = undone > logit_of(self.config.threshold)
+        confidence = np.full(len(masks), np.nan)
+        for index, mask in enumerate(masks):
+            if mask.any():
+                confidence[index] = np.mean(1 / (1 + np.exp(-np.clip(undone[index][mask], -60, 60))))
+        return Segmentation(masks, confidence)
 
     @torch.inference_mode()
     def logits(self, image: np.ndarray) -> tuple[Float[np.ndarray, "structures h w"], Letterbox]:

@@ -12,6 +12,7 @@ from agglo.core.errors import ModelFolderError
 from agglo.decoders import StructureDecoder
 from agglo.predict import ModelConfig, Predictor, load, save_model
 from agglo.predict.files import predict_files
+from agglo.predict.inputs import Reading
 from agglo.students import build_student
 
 NAMES = ("bolus", "C4")
@@ -66,7 +67,10 @@ def test_white_bone_is_inverted_on_request(saved: tuple[Path, Predictor], tmp_pa
     folder, original = saved
     dark = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (40, 40), dtype=np.uint8)
     Image.fromarray(255 - dark).save(tmp_path / "white.png")
-    assert predict_files(folder, [tmp_path / "white.png"], tmp_path / "out", is_inverted=True) == 1
+    assert (
+        predict_files(folder, [tmp_path / "white.png"], tmp_path / "out", reading=Reading(is_inverted=True))
+        == 1
+    )
     for name, mask in zip(NAMES, original.masks(dark), strict=True):
         written = np.asarray(Image.open(tmp_path / "out" / "masks" / name / "white.png"))
         assert ((written > 0) == mask).all()
