@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from agglo.phantom import render_study, sample_study
+from agglo.phantom.workers import workers_of
 
 SIZE_PX = 512
 FRAMES = 24
@@ -15,7 +16,7 @@ def bench_phantom(*, rounds: int) -> dict[str, Any]:
     """Return frames a second with one and with two worker processes, each the best and the median of `rounds`."""
     figures: dict[str, Any] = {"size_px": SIZE_PX, "frames_a_study": FRAMES}
     for workers in (1, 2):
-        with ProcessPoolExecutor(max_workers=workers) as pool:
+        with workers_of(workers) as pool:
             list(pool.map(_render, range(workers)))  # imports and tables are made here
             rates = sorted(_rate(pool, workers, number) for number in range(rounds))
         figures[f"frames_per_s_{workers}_processes"] = {

@@ -91,11 +91,15 @@ def _leave_with_parent() -> None:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def workers_of(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give `count` worker processes of one thread each; they end with this one, however it ends."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
-        yield
+        with ProcessPoolExecutor(
+            count, mp_context=get_context("spawn"), initializer=_leave_with_parent
+        ) as pool:
+            yield pool
     finally:
         for name, value in before.items():
             if value is None:
@@ -111,8 +115,7 @@ def recorded(cohort: Cohort, wanted: Sequence[tuple[int, int]], *, workers: int)
     """
     if not wanted:
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_with_parent)
-    with _one_thread_each(), pool:
+    with workers_of(workers) as pool:
         waiting: deque[Future[list[Recorded]]] = deque()
         for who in wanted:
             waiting.append(pool.submit(record, cohort, *who))
