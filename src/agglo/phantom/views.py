@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
+from scipy.ndimage import gaussian_filter
 
 from agglo.core.seeds import generator
 from agglo.phantom import xray
@@ -51,6 +52,7 @@ def other_view(
 
     random = generator("phantom view", *scene.key, shows)
     contrast = _from_the_front(draw, random) if shows == "ap_view" else _chest(draw, random)
+    path[SOFT] = gaussian_filter(path[SOFT], 4.0 / spacing)
     image = _picture(scene, path, (shows, number))
     return image, contrast & (scene.disc > 0.5)
 
