@@ -9,18 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from agglo.phantom.curves import Points, arc_length, area, left_normals, points_of, resampled
+from agglo.phantom.airway import streak_at
+from agglo.phantom.curves import Points, arc_length, area, left_normals, points_of, resampled, smooth_step
 from agglo.phantom.head import HeadFrame
 from agglo.phantom.person import Person
 from agglo.phantom.spine import NeckFrame
-from agglo.phantom.swallow import Motion, Swallow
+from agglo.phantom.swallow import Act, Motion, Swallow
 from agglo.phantom.throat import PALATE_LEVEL, Throat, wall_front
-
-THICKEST_MM = ((-60.0, 20.0), (-38.0, 20.0), (-30.0, 17.0), (10.0, 15.0), (22.0, 12.0), (40.0, 8.5))
-"""Of the bolus by neck level: mouth, pharynx, sphincter, oesophagus."""
 
 POOL_WIDTH_MM = 20.0
 """Of contrast in the valleculae, along the beam."""
+
+PYRIFORM_WIDTH_MM = 14.0
+"""Of contrast in both pyriform sinuses, along the beam."""
+
+LEAST_MM3 = 20.0
+"""Of a moving body that is drawn."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Bolus:
         body: the moving bolus; no points when it has gone.
         body_width_mm: along the beam, its mean.
         valleculae, pyriforms: pooled or left-over contrast, mostly in the pharynx; no points when there is none.
-        volume_ml: of the moving bolus with its pool, as drawn.
+        in_vestibule, below_folds: streaks in the airway, above and below the vocal folds.
+        volume_ml: of the moving body as drawn, 0 once it has gone; pooled_ml: in valleculae and pyriforms.
         head_mm, tail_mm: along the track.
         opening_mm: of the sphincter.
         pharynx_mm2: lateral area of the body between soft palate and sphincter.
@@ -66,7 +71,10 @@ class Bolus:
     body_width_mm: float
     valleculae: Points
     pyriforms: Points
+    in_vestibule: Points
+    below_folds: Points
     volume_ml: float
+    pooled_ml: float
     head_mm: float
     tail_mm: float
     opening_mm: float
@@ -94,36 +102,68 @@ def bolus_track(person: Person, head: HeadFrame, neck: NeckFrame, *, hidden_leve
         normals=left_normals(smooth),
         along=along,
         level=level,
-        width_mm=np.interp(level, knots, np.array([36, 32, 29, 28, 18, 17, 17]) * size),
+        width_mm=np.interp(level, knots, np.array([36, 32, 29, 27, 15, 15, 16]) * size),
         hidden_mm=float(np.interp(hidden_level, level, along)),
         capacity=np.interp(level, knots, [1.0, 0.85, 0.9, 1.0, 0.75, 0.85, 0.9]),
     )
 
 
-def _ends(swallow: Swallow, track: Track, person: Person, time_s: float) -> tuple[float, float]:
-    """Return where tail and head are along the track."""
-    s, size = swallow, person.size
-    mouth = track.at_level(PALATE_LEVEL * size)
-    tip = track.at_level(-22.0 * size)
+def _length_mm(volume_ml: float) -> float:
+    """Return how long a bolus is drawn out."""
+    return 24.0 + 5.0 * volume_ml
+
+
+def _ends(swallow: Swallow, track: Track, person: Person, motion: Motion) -> tuple[float, float]:
+    """Return where tail and head of the current act's load are along the track."""
+    s, size = swallow.acts[motion.act], person.size
     sphincter = track.at_level(38.0 * size - 0.75 * s.larynx_mm[1])
     end = float(track.along[-1])
-    front = mouth * (0.72 if s.volume_ml > 4 else 0.5)
-    heads = (
-        (s.begin_s, front), (s.transit_s, front), (-0.02, mouth), (s.gate_s, tip), (s.opening_s, sphincter),
-        (s.tail_gone_s - 0.05, sphincter + 105 * size), (s.tail_gone_s + 0.45, end),
-    )  # fmt: skip
-    tails = (
-        (s.begin_s, 4.0), (s.transit_s, 6.0), (0.0, 0.4 * mouth), (s.tail_mouth_s, mouth),
-        (s.tail_valley_s, track.at_level(-2.0 * size)), (s.tail_gone_s, sphincter + 2.0), (s.tail_gone_s + 0.75, end),
-    )  # fmt: skip
+    length = _length_mm(s.volume_ml)
+    beyond = ((s.tail_gone_s - 0.05, sphincter + min(length, 105 * size)), (s.tail_gone_s + 0.45, end))
+    leaving = ((s.tail_gone_s, sphincter + 2.0), (s.tail_gone_s + 0.75, end))
+    valley = track.at_level(-2.0 * size)
+    if motion.act > 0:
+        heads = ((s.closed_s, valley + 6), (s.opening_s, sphincter), *beyond)
+        tails = ((s.closed_s, valley - 4), (s.tail_valley_s, valley), *leaving)
+    else:
+        mouth, tip = track.at_level(PALATE_LEVEL * size), track.at_level(-22.0 * size)
+        left = np.interp(s.volume_ml, [5, 20], [0.4, 0.13]), np.interp(s.volume_ml, [5, 20], [0.7, 0.2])
+        front = mouth * (0.72 if s.volume_ml > 4 else 0.5)
+        heads = (
+            (swallow.begin_s, front), (s.transit_s, front), (s.enter_s, mouth), (s.gate_s, tip), (s.opening_s, sphincter),
+            *beyond,
+        )  # fmt: skip
+        tails = (
+            (swallow.begin_s, 4.0), (s.transit_s, 6.0), (s.enter_s, left[0] * mouth), (s.gate_s, left[1] * mouth),
+            (s.tail_mouth_s, mouth),
+            (s.tail_valley_s, valley), *leaving,
+        )  # fmt: skip
     tail_at, head_at = (np.array(knots).T for knots in (tails, heads))
-    return float(np.interp(time_s, tail_at[0], tail_at[1])), float(np.interp(time_s, head_at[0], head_at[1]))
+    head = float(np.interp(motion.local_s, head_at[0], head_at[1]))
+    tail = float(np.interp(motion.local_s, tail_at[0], tail_at[1]))
+    return (max(tail, head - length) if motion.local_s > s.enter_s else tail), head
+
+
+def _thickest(act: Act, person: Person, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """Return neck levels and the most that a bolus may part the walls there: the sphincter gives way least."""
+    size = person.size
+    sphincter = 38.0 * size - 0.75 * motion.larynx_mm[1]
+    above = sphincter - 14.0 * size
+    levels = [-60 * size, -38 * size, -30 * size, min(2.0 * size, above - 1), above]
+    caps = [20 * size, 20 * size, 17 * size, 15 * size, 13 * size]
+    levels += [sphincter - 4.0, sphincter + 5.0, sphincter + 25.0]
+    caps += [act.opening_mm, act.opening_mm, max(1.5 * act.opening_mm, 9.0 + 0.45 * act.volume_ml)]
+    return np.array(levels), np.array(caps)
 
 
 def _thickness(
-    track: Track, tail_mm: float, head_mm: float, volume_mm3: float
+    track: Track,
+    ends: tuple[float, float],
+    volume_mm3: float,
+    thickest: tuple[np.ndarray, np.ndarray],
 ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
     """Return sample positions and a thickness whose integral times width is the volume, unless it meets the thickest allowed."""
+    tail_mm, head_mm = ends
     at = np.linspace(tail_mm, head_mm, max(int((head_mm - tail_mm) / 1.5), 8))
     share = (at - tail_mm) / max(head_mm - tail_mm, 1e-6)
     rise = np.clip(share / 0.4, 0, 1) ** 0.7
@@ -132,14 +172,17 @@ def _thickness(
         * np.sqrt(1 - np.clip((share - 0.8) / 0.2, 0, 1) ** 2)
         * np.interp(at, track.along, track.capacity)
     )
-    width = np.interp(at, track.along, track.width_mm)
-    cap = np.interp(np.interp(at, track.along, track.level), *np.array(THICKEST_MM).T)
+    step = (head_mm - tail_mm) / (len(at) - 1)
+    weight = np.interp(at, track.along, track.width_mm) * step
+    cap = np.interp(np.interp(at, track.along, track.level), *thickest)
     thickness = np.zeros_like(at)
     scale = 0.0
-    for _ in range(4):
-        held = float(np.trapezoid(thickness * width, at))
+    for _ in range(6):
+        missing = volume_mm3 - float(thickness @ weight)
+        if abs(missing) < 0.01 * volume_mm3:
+            break
         free = shape * (thickness < cap)
-        scale += (volume_mm3 - held) / max(float(np.trapezoid(free * width, at)), 1e-6)
+        scale += missing / max(float(free @ weight), 1e-6)
         thickness = np.minimum(shape * max(scale, 0.0), cap)
     return at, thickness
 
@@ -172,39 +215,68 @@ def _pyriform(throat: Throat, area_mm2: float, person: Person, neck: NeckFrame) 
     )
 
 
-def clearance_at(swallow: Swallow, track: Track, person: Person, time_s: float) -> float:
-    """Return the room the bolus needs behind the leaf's tip at this moment, mm; at least 2."""
-    tail, head = _ends(swallow, track, person, time_s)
-    at, thickness = _thickness(track, tail, head, swallow.volume_ml * 1000)
-    level = np.interp(at, track.along, track.level)
-    near = thickness[(level > -24 * person.size) & (level < 26 * person.size)]
+@dataclass(frozen=True)
+class Stream:
+    """The moving body of contrast along the track: its ends, samples and thickness (mm), and its volume (mm3)."""
+
+    ends: tuple[float, float]
+    at: Float[np.ndarray, " samples"]
+    thickness: Float[np.ndarray, " samples"]
+    level: Float[np.ndarray, " samples"]
+    volume_mm3: float
+
+
+def stream_at(swallow: Swallow, track: Track, person: Person, motion: Motion) -> Stream:
+    """Return the moving body: in the main act the bolus without what lies in its pools, in a clearing act what it takes."""
+    act = swallow.acts[motion.act]
+    volume = act.volume_ml * 1000
+    if motion.act > 0:
+        volume *= motion.carried
+    else:
+        valleculae, pyriforms = _pooled_mm2(swallow, motion)
+        volume -= valleculae * POOL_WIDTH_MM + pyriforms * PYRIFORM_WIDTH_MM
+    ends = _ends(swallow, track, person, motion)
+    at, thickness = _thickness(track, ends, max(volume, 0.0), _thickest(act, person, motion))
+    return Stream(ends, at, thickness, np.interp(at, track.along, track.level), volume)
+
+
+def clearance_of(stream: Stream, person: Person) -> float:
+    """Return the room the bolus needs behind the leaf's tip, mm; at least 2."""
+    near = stream.thickness[(stream.level > -24 * person.size) & (stream.level < 26 * person.size)]
     return 2.0 + (float(near.max()) if near.size else 0.0)
 
 
 def bolus_at(
-    swallow: Swallow, track: Track, person: Person, neck: NeckFrame, throat: Throat, motion: Motion
+    swallow: Swallow,
+    track: Track,
+    person: Person,
+    neck: NeckFrame,
+    throat: Throat,
+    motion: Motion,
+    stream: Stream,
 ) -> Bolus:
     """Return the contrast at one moment; the body is drawn as far down as the track is in view."""
-    tail, head = _ends(swallow, track, person, motion.time_s)
-    pooled = _pooled_area(swallow, motion.time_s)
-    pool = _pool(throat, pooled + (swallow.vallecular_mm2 - pooled) * motion.residue, neck)
-    pool_mm3 = area(pool) * POOL_WIDTH_MM * (1 - motion.residue) if len(pool) else 0.0
-    at, thickness = _thickness(track, tail, head, swallow.volume_ml * 1000 - pool_mm3)
-    gone = tail >= track.along[-1] - 2.0
+    tail, head = stream.ends
+    at, thickness = stream.at, stream.thickness
+    valleculae, pyriforms = _pooled_mm2(swallow, motion)
+    gone = tail >= track.along[-1] - 2.0 or stream.volume_mm3 < LEAST_MM3
     width = np.interp(at, track.along, track.width_mm)
-    volume = float(np.trapezoid(thickness * width, at))
-    opening = float(np.interp(track.at_level(throat.sphincter_level), at, thickness, left=0.0, right=0.0))
-    level = np.interp(at, track.along, track.level)
-    inside = (level > PALATE_LEVEL * person.size) & (level < throat.sphincter_level)
+    volume = 0.0 if gone else float(np.trapezoid(thickness * width, at))
+    at_sphincter = np.interp(track.at_level(throat.sphincter_level), at, thickness, left=0.0, right=0.0)
+    inside = (stream.level > PALATE_LEVEL * person.size) & (stream.level < throat.sphincter_level)
+    streak = streak_at(swallow.invasion, throat, motion, neck)
     return Bolus(
         body=np.zeros((0, 2)) if gone else _body(track, at, thickness),
         body_width_mm=volume / max(float(np.trapezoid(thickness, at)), 1e-6),
-        valleculae=pool,
-        pyriforms=_pyriform(throat, swallow.pyriform_mm2 * motion.residue, person, neck),
-        volume_ml=0.0 if gone else (volume + pool_mm3) / 1000,
+        valleculae=_pool(throat, valleculae, neck),
+        pyriforms=_pyriform(throat, pyriforms, person, neck),
+        in_vestibule=streak.above,
+        below_folds=streak.below,
+        volume_ml=volume / 1000,
+        pooled_ml=(valleculae * POOL_WIDTH_MM + pyriforms * PYRIFORM_WIDTH_MM) / 1000,
         head_mm=head,
         tail_mm=tail,
-        opening_mm=0.0 if gone else opening,
+        opening_mm=0.0 if gone else float(at_sphincter),
         pharynx_mm2=0.0 if gone else float(np.trapezoid(thickness * inside, at)),
     )
 
@@ -221,8 +293,16 @@ def _body(
     return np.concatenate([line, (line + normal * thickness[:, None])[::-1]])
 
 
-def _pooled_area(swallow: Swallow, time_s: float) -> float:
-    """Return the area pooled in the valleculae before and while the bolus passes."""
-    early = swallow.spill * 45.0 * float(np.clip(1 - time_s / swallow.transit_s, 0, 1))
-    passing = 70.0 * float(np.clip((time_s - swallow.closed_s) / 0.12, 0, 1))
-    return min(max(early, passing), 0.25 * swallow.volume_ml * 1000 / POOL_WIDTH_MM)
+def _pooled_mm2(swallow: Swallow, motion: Motion) -> tuple[float, float]:
+    """Return lateral areas pooled in valleculae and pyriforms: spilled before the burst, in passing, and left behind."""
+    valleculae, pyriforms = swallow.vallecular_mm2 * motion.residue, swallow.pyriform_mm2 * motion.residue
+    if motion.act > 0:
+        return valleculae, pyriforms
+    act, time_s = swallow.main, motion.local_s
+    before = float(np.clip(1 - time_s / act.transit_s, 0, 1))
+    passing = min(70.0, 0.12 * act.volume_ml * 1000 / POOL_WIDTH_MM) * float(
+        np.clip((time_s - act.gate_s) / 0.12, 0, 1)
+    )
+    swept = 1 - smooth_step((time_s - act.opening_s) / 0.15)
+    early = max(swallow.spill_mm2[0] * before, passing) * (1 - motion.residue)
+    return valleculae + early, pyriforms + swallow.spill_mm2[1] * before * swept

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from agglo.phantom.curves import Points, ellipse, points_of, rotate, rounded_outline, smooth_line
-from agglo.phantom.person import Person
+from agglo.phantom.person import Person, room_in_front
 from agglo.phantom.spine import NeckFrame, Vertebra
 
 SOURCE_MM = 820.0
@@ -113,8 +113,14 @@ CROWN_WIDTHS_MM = (5.0, 5.5, 6.5, 6.5, 7.0, 10.0, 10.0, 9.5)
 """Of the teeth of one side, front to back, as seen from the side."""
 
 
-def teeth_outlines(person: Person, frame: HeadFrame, *, upper: bool) -> tuple[list[Points], list[Points]]:
-    """Return crowns and roots of one row, front to back; none for a patient without teeth."""
+HALF_ARCH_MM = (2.0, 8.0, 14.0, 18.0, 21.0, 25.0, 28.0, 30.0)
+"""From the midsagittal plane to the same teeth."""
+
+
+def teeth_outlines(
+    person: Person, frame: HeadFrame, *, upper: bool, side: int
+) -> tuple[list[Points], list[Points]]:
+    """Return crowns and roots of one side's row, front to back (`side` as in `jaw_side`); none for a patient without teeth."""
     if person.teeth == "none":
         return [], []
     jaw = jaw_of(person)
@@ -134,9 +140,9 @@ def teeth_outlines(person: Person, frame: HeadFrame, *, upper: bool) -> tuple[li
             (-0.36 * width, neck), (-0.12 * width, tip), (0.12 * width, tip), (0.36 * width, neck)
         )
         for outlines, local in ((crowns, np.repeat(crown, 2, axis=0)), (roots, root)):
-            outlines.append(
-                frame.place(rounded_outline(middle + local[:, :1] * slope + local[:, 1:] * jaw.above))
-            )
+            placed = rounded_outline(middle + local[:, :1] * slope + local[:, 1:] * jaw.above)
+            beside = np.full(len(placed), side * HALF_ARCH_MM[index])
+            outlines.append(frame.place_beside(placed, beside))
     return crowns, roots
 
 
@@ -148,10 +154,10 @@ def palate_line(frame: HeadFrame) -> Points:
 def skull_outlines(frame: HeadFrame) -> dict[str, Points]:
     """Return the bones above the neck by name, in the body frame."""
     occiput = smooth_line(
-        points_of((-2, -8), (-14, -3), (-30, -1), (-52, -9), (-76, -32), (-92, -70), (-94, -110)), count=40
+        points_of((-2, -7), (-14, 4), (-30, 11), (-52, 4), (-77, -24), (-92, -66), (-94, -110)), count=40
     )
     inner = smooth_line(
-        points_of((-92, -110), (-88, -70), (-72, -36), (-50, -15), (-30, -8), (-14, -10), (-2, -14)), count=40
+        points_of((-90, -110), (-87, -68), (-72, -30), (-50, -4), (-30, 3), (-14, -3), (-2, -12)), count=40
     )
     shapes = {
         "occiput": np.concatenate([occiput, inner]),
@@ -178,10 +184,11 @@ def skin_outline(person: Person, frame: HeadFrame, neck: NeckFrame) -> Points:
         (mx + 11, my - 19), (mx + 14, my - 8), (mx + 10, my + 5), (mx - 4, my + 10), (mx - 22, my + 6),
     )  # fmt: skip
     depth = person.neck_depth * person.size
-    front = points_of((60, 14), (55, 24), (54, 36), (53, 52), (54, 70), (58, 88), (68, 110), (88, 200)) * (
-        depth,
-        person.size,
+    front = (
+        points_of((64, 14), (61, 24), (60, 36), (59, 52), (60, 70), (63, 88), (71, 110), (90, 200))
+        * person.size
     )
+    front = front + points_of((14.0 * (depth - person.size) + room_in_front(person), 0.0))
     nape = points_of((-110, 200), (-88, 90), (-76, 60), (-66, 30), (-60, 0), (-60, -24), (-62, -40)) * (
         depth,
         person.size,

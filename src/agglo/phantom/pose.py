@@ -4,17 +4,17 @@
 outlines (`kinematics`), whoever draws one draws them (`scene`, `frame`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from agglo.phantom.bolus import Bolus, Track, bolus_at, bolus_track, clearance_at
+from agglo.phantom.bolus import Bolus, Track, bolus_at, bolus_track, clearance_of, stream_at
 from agglo.phantom.curves import Points, points_of
 from agglo.phantom.head import head_frame
 from agglo.phantom.person import Person
 from agglo.phantom.skeleton import Body
-from agglo.phantom.spine import neck_frame, vertebrae_of
+from agglo.phantom.spine import NeckFrame, neck_frame, vertebrae_of
 from agglo.phantom.swallow import Motion, Swallow, motion_at
 from agglo.phantom.throat import Throat, throat_at
 from agglo.phantom.unit import Unit
@@ -70,9 +70,24 @@ def _level(origin: tuple[float, float], centre: tuple[float, float]) -> float:
 def moment_at(pose: Pose, time_s: float) -> Moment:
     """Return where everything is `time_s` seconds after the onset of the hyoid's burst."""
     person, neck, swallow, track = pose.person, pose.body.neck, pose.swallow, pose.track
-    motion = motion_at(swallow, time_s)
-    clearance_mm = clearance_at(swallow, track, person, time_s)
+    motion = _straightened(motion_at(swallow, time_s), neck, person.size)
+    stream = stream_at(swallow, track, person, motion)
     throat = throat_at(
-        person, neck, pose.palate_end, motion, clearance_mm=clearance_mm, trachea_end=pose.trachea_end
+        person,
+        neck,
+        pose.palate_end,
+        motion,
+        clearance_mm=clearance_of(stream, person),
+        trachea_end=pose.trachea_end,
     )
-    return Moment(motion, throat, bolus_at(swallow, track, person, neck, throat, motion))
+    return Moment(motion, throat, bolus_at(swallow, track, person, neck, throat, motion, stream))
+
+
+def _straightened(motion: Motion, neck: NeckFrame, size: float) -> Motion:
+    """Return a motion whose millimetres are those of the body, not of the neck frame, which a curved neck stretches in front."""
+    hyoid, larynx = neck.stretch(46.0 * size, -12.0 * size), neck.stretch(32.0 * size, 20.0 * size)
+    return replace(
+        motion,
+        hyoid_mm=(motion.hyoid_mm[0], motion.hyoid_mm[1] / hyoid),
+        larynx_mm=(motion.larynx_mm[0], motion.larynx_mm[1] / larynx),
+    )

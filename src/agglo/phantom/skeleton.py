@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from agglo.phantom import head as skull
 from agglo.phantom import spine
 from agglo.phantom.canvas import Patch, Projection, blurred, enlarged, fill, rounded, whole_area
-from agglo.phantom.curves import Points, band, ellipse, points_of, smooth_line
+from agglo.phantom.curves import Points, band, points_of
 from agglo.phantom.head import HeadFrame
 from agglo.phantom.person import Person
 from agglo.phantom.spine import NeckFrame, Vertebra
@@ -101,21 +101,29 @@ def soft_tissue(
         padded = np.pad(layer, 24, mode="edge")
         return (distance_transform_edt(padded > 0.5)[24:-24, 24:-24] * coarse_mm).astype(np.float32)
 
+    def smooth(
+        layer: Float[np.ndarray, "cells cells"], width_mm: float
+    ) -> Float32[np.ndarray, "cells cells"]:
+        return gaussian_filter(layer, 0.4 * width_mm / coarse_mm, mode="nearest").astype(np.float32)
+
     above = cover(
         body.head.place(points_of((-160, -230), (160, -230), (160, 12), (30, 14), (-20, 0), (-160, 6)))
     )
     cheeks = cover(body.head.place(points_of((22, 8), (112, 8), (112, 74), (92, 84), (28, 52))))
-    width = person.neck_cm + (person.skull_cm - person.neck_cm) * blurred(above, 14 / coarse_mm)
-    width = width + (person.jaw_cm - person.neck_cm + 0.6) * blurred(cheeks, 12 / coarse_mm)
+    width = person.neck_cm + (person.skull_cm - person.neck_cm) * smooth(above, 14.0)
+    width = width + (person.jaw_cm - person.neck_cm + 0.6) * smooth(cheeks, 12.0)
     skin = cover(skull.skin_outline(person, body.head, body.neck))
-    near = np.clip(blurred(depth_mm(skin), 7 / coarse_mm) / (44 * person.size), 0, 1)
+    near = np.clip(smooth(depth_mm(skin), 7.0) / (44 * person.size), 0, 1)
     flesh = width * np.sqrt(1 - (1 - near) ** 2)
     under = depth_mm(cover(skull.shoulder_outline(body.neck, body.shoulder_mm, person.size)))
-    shoulder = blurred(4.0 * (under > 0) + 26.0 * np.clip(under / 36, 0, 1) ** 0.8, 5 / coarse_mm)
+    shoulder = smooth(4.0 * (under > 0) + 26.0 * np.clip(under / 36, 0, 1) ** 0.8, 7.0)
     thickness = np.maximum(flesh, 0.4 * shoulder) + shoulder
     mottle = random.standard_normal((cells, cells), dtype=np.float32)
-    mottled = 1 + blurred(mottle, 5 / coarse_mm) * 0.05 + blurred(mottle, 14 / coarse_mm) * 0.20
-    return enlarged(blurred(thickness, 3 / coarse_mm) * mottled, projection.side_px, COARSE)
+    mottled = np.ones_like(mottle)
+    for width_mm, deviation in ((6.0, 0.012), (18.0, 0.022)):
+        layer = smooth(mottle, width_mm)
+        mottled += np.float32(deviation / max(float(layer.std()), 1e-6)) * layer
+    return enlarged(smooth(thickness, 3.0) * mottled, projection.side_px, COARSE)
 
 
 def draw_spine(layers: Layers, body: Body) -> dict[str, Organ]:
@@ -132,6 +140,19 @@ def draw_spine(layers: Layers, body: Body) -> dict[str, Organ]:
         organs[vertebra.name] = layers.bone([outline], 2.8, 0.24, 0.75)
     del organs["T1"]
     return organs
+
+
+def draw_teeth(layers: Layers, body: Body) -> None:
+    """Add the teeth of both sides, which the beam throws beside each other, and fillings."""
+    person, frame = body.person, body.head
+    for side in (1, -1):
+        upper, upper_roots = skull.teeth_outlines(person, frame, upper=True, side=side)
+        lower, lower_roots = skull.teeth_outlines(person, frame, upper=False, side=side)
+        layers.solid(upper_roots + lower_roots, CORTICAL, 0.28, 2.0)
+        layers.solid(upper + lower, ENAMEL, 0.55, 3.0)
+        if person.teeth == "filled":
+            filled = upper[4:7] + lower[5:8] if side > 0 else upper[5:6] + lower[4:7]
+            layers.solid(filled, METAL, 0.25, 6.0)
 
 
 def draw_head(layers: Layers, body: Body) -> dict[str, Organ]:
@@ -151,12 +172,7 @@ def draw_head(layers: Layers, body: Body) -> dict[str, Organ]:
     for side in sides:
         layers.bone([side], 0.6, 0.24, 0.85)
     layers.bone([skull.chin_outline(person, frame)], 1.1, 0.1, 0.5)
-    upper, upper_roots = skull.teeth_outlines(person, frame, upper=True)
-    lower, lower_roots = skull.teeth_outlines(person, frame, upper=False)
-    layers.solid(upper_roots + lower_roots, CORTICAL, 0.45, 2.0)
-    layers.solid(upper + lower, ENAMEL, 1.0, 2.0)
-    if person.teeth == "filled":
-        layers.solid(upper[4:7] + lower[4:8], METAL, 0.35, 5.0)
+    draw_teeth(layers, body)
     union = fill([layers.projection.to_px(side) for side in sides], layers.projection.side_px)
     excess = float(ATTENUATION_PER_CM[SPONGIOSA, 1] - ATTENUATION_PER_CM[SOFT, 1]) * 0.55
     excess += float(ATTENUATION_PER_CM[CORTICAL, 1] - ATTENUATION_PER_CM[SOFT, 1]) * 0.25
@@ -167,38 +183,16 @@ def draw_head(layers: Layers, body: Body) -> dict[str, Organ]:
     }
 
 
-def draw_marker(layers: Layers, body: Body) -> None:
-    """Add a ring marker of known size under the chin."""
-    centre = body.head.place(points_of((66.0, 128.0)))[0]
-    ring = ellipse(centre, (7.0, 7.0))
-    hole = ellipse(centre, (4.6, 4.6))
-    layers.solid([np.concatenate([ring, ring[:1], hole[:1], hole[::-1]])], METAL, 0.12, 1.0)
-
-
-def draw_lead(layers: Layers, body: Body) -> None:
-    """Add an electrode lead across the shoulder."""
-    start = body.neck.place(points_of((-34.0, body.shoulder_mm - 16)))[0]
-    knots = smooth_line(
-        points_of((0, 0), (14, 16), (42, 10), (66, 34), (72, 80), (110, 130)) + start, count=40
-    )
-    layers.solid([band(knots, 0.8, -0.8)], METAL, 0.12, 0.5)
-    layers.solid([ellipse(start, (4.0, 4.0))], METAL, 0.1, 1.0)
-
-
 def draw_static(
-    body: Body, projection: Projection, random: np.random.Generator, *, marker: bool, lead: bool
+    body: Body, projection: Projection, random: np.random.Generator
 ) -> tuple[Layers, dict[str, Organ]]:
     """Return the path lengths of everything that does not move, and the labelled bones by name."""
     path = np.zeros((len(MATERIALS), projection.side_px, projection.side_px), np.float32)
     layers = Layers(path, projection)
     path[SOFT] = soft_tissue(body, projection, random)
     organs = draw_spine(layers, body) | draw_head(layers, body)
-    if marker:
-        draw_marker(layers, body)
-    if lead:
-        draw_lead(layers, body)
     grain = blurred(random.standard_normal(path.shape[1:], dtype=np.float32), 2.4 / projection.spacing_mm)
     grain *= np.float32(1 / max(float(grain.std()), 1e-6))
-    path[SPONGIOSA] *= 1 + np.clip(grain * 0.10, -0.3, 0.3)
+    path[SPONGIOSA] *= 1 + np.clip(grain * 0.15, -0.4, 0.4)
     path[SOFT] *= 1 + np.clip(grain * 0.006, -0.02, 0.02)
     return layers, organs

@@ -23,13 +23,17 @@ NAMES = ("C2", "C3", "C4", "C5", "C6", "C7", "T1")
 
 @dataclass(frozen=True)
 class Vertebra:
-    """Where one body is: centre (mm), turn (degrees, 0 = upright), height and depth (mm)."""
+    """Where one body is: centre (mm), turn (degrees, 0 = upright), height and depth (mm).
+
+    `spurs_mm`: how far osteophytes reach forward from its upper and its lower front edge.
+    """
 
     name: str
     centre: tuple[float, float]
     turn_deg: float
     height: float
     depth: float
+    spurs_mm: tuple[float, float] = (0.0, 0.0)
 
     def place(self, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Return body-frame points of this vertebra's own `(forward, down)` coordinates."""
@@ -57,6 +61,11 @@ class NeckFrame:
         y = np.interp(level, self.levels, self.line[:, 1]) + front * np.sin(turn)
         return np.stack([x, y], axis=1)
 
+    def stretch(self, front: float, level: float) -> float:
+        """Return how many mm a step of 1 mm along the levels goes at `front`: more than 1 on the outside of a curve."""
+        ends = self.place(points_of((front, level - 10.0), (front, level + 10.0)))
+        return float(np.hypot(*(ends[1] - ends[0]))) / 20.0
+
 
 def vertebrae_of(person: Person) -> tuple[Vertebra, ...]:
     """Return C2 (its body), C3..C7 and T1, with C4 at the origin."""
@@ -70,10 +79,23 @@ def vertebrae_of(person: Person) -> tuple[Vertebra, ...]:
         down = rotation((turns[index] + turns[index + 1]) / 2) @ np.array([0.0, 1.0])
         centres.append(centres[-1] + step * down)
     origin = centres[2]
+    spurs = [0.0, *(_spur_mm(disc) for disc in person.disc_mm), 0.0]
     return tuple(
-        Vertebra(name, (float(c[0] - origin[0]), float(c[1] - origin[1])), turn, height, depth)
-        for name, c, turn, height, depth in zip(NAMES, centres, turns, heights, depths, strict=True)
+        Vertebra(
+            NAMES[i],
+            (float(centre[0] - origin[0]), float(centre[1] - origin[1])),
+            turns[i],
+            heights[i],
+            depths[i],
+            (spurs[i], spurs[i + 1]),
+        )
+        for i, centre in enumerate(centres)
     )
+
+
+def _spur_mm(disc_mm: float) -> float:
+    """Return how far osteophytes reach beside a disc: the narrower it has become, the farther."""
+    return float(np.clip(1.6 * (3.4 - disc_mm), 0.0, 3.2))
 
 
 def neck_frame(vertebrae: tuple[Vertebra, ...]) -> NeckFrame:
@@ -93,9 +115,12 @@ def neck_frame(vertebrae: tuple[Vertebra, ...]) -> NeckFrame:
 def body_outline(vertebra: Vertebra) -> Points:
     """Return the outline of a body C3..T1: waisted, endplates hollow, a small lip low in front."""
     d, h = vertebra.depth / 2, vertebra.height / 2
+    above, below = vertebra.spurs_mm
     local = points_of(
-        (-d, -h), (-d * 0.4, -h + 0.4), (d * 0.4, -h + 0.5), (d - 0.1, -h + 0.3), (d - 0.4, -h * 0.4), (d - 0.5, h * 0.4),
-        (d + 0.5, h + 0.9), (d * 0.4, h - 0.6), (-d * 0.4, h - 0.7), (-d, h), (-d + 0.4, h * 0.4), (-d + 0.4, -h * 0.4),
+        (-d, -h), (-d * 0.4, -h + 0.4), (d * 0.4, -h + 0.5), (d - 0.1 + above, -h + 0.3 - 0.3 * above),
+        (d - 0.2 + 0.4 * above, -h + 2.0), (d - 0.4, -h * 0.4), (d - 0.5, h * 0.4), (d + 0.2 + 0.4 * below, h - 1.5),
+        (d + 0.5 + below, h + 0.9 + 0.3 * below), (d * 0.4, h - 0.6),
+        (-d * 0.4, h - 0.7), (-d, h), (-d + 0.4, h * 0.4), (-d + 0.4, -h * 0.4),
     )  # fmt: skip
     return vertebra.place(rounded_outline(local))
 

@@ -27,8 +27,15 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Structures that a swallow moves, and those that only follow the patient's sway."""
 
-EXTRAS: Final = ("hyoid", "vestibule", "residue_vallecular", "residue_pyriform")
-"""Further exact masks of a frame; no part of the twelve."""
+EXTRAS: Final = (
+    "hyoid",
+    "vestibule",
+    "residue_vallecular",
+    "residue_pyriform",
+    "in_vestibule",
+    "below_folds",
+)
+"""Further exact masks of a frame; no part of the twelve. The last four are parts of the bolus."""
 
 PRESENT: Final = "present"
 ABSENT: Final = "absent"

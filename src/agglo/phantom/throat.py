@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from agglo.phantom.curves import (
     Points,
+    arc_length,
     band,
     ellipse,
     left_normals,
@@ -20,7 +21,7 @@ from agglo.phantom.curves import (
     rounded_outline,
     smooth_line,
 )
-from agglo.phantom.person import Person
+from agglo.phantom.person import Person, room_in_front
 from agglo.phantom.spine import NeckFrame
 from agglo.phantom.swallow import Motion
 
@@ -39,7 +40,11 @@ class Throat:
         epiglottis: the leaf; leaf_line its middle line, base to tip, in the neck frame.
         valley: two lines from the bottom of the valleculae upwards, along the leaf and along the tongue, in the neck frame.
         hyoid: body and horn outlines; hyoid_centre the landmark.
+        tongue_base: where the tongue is nearest to the posterior wall, above the valleculae.
         folds: front and back end of the vocal folds; sphincter_level: of the upper oesophageal sphincter.
+        lumen_cm: width of the pharynx along the beam.
+        airway: a line down the front and one down the back wall of the airway, rim first, in the neck frame, each with the distance
+            along it at which it passes the folds.
     """
 
     pharynx: Points
@@ -53,8 +58,11 @@ class Throat:
     hyoid: tuple[Points, ...]
     hyoid_centre: Points
     cartilage: tuple[Points, ...]
+    tongue_base: Points
     folds: Points
     sphincter_level: float
+    lumen_cm: float
+    airway: tuple[tuple[Points, float], tuple[Points, float]]
 
 
 def wall_front(level: Float[np.ndarray, " levels"], size: float) -> Float[np.ndarray, " levels"]:
@@ -67,7 +75,8 @@ def _tongue_front(level: np.ndarray, person: Person, motion: Motion) -> np.ndarr
     knots = np.array([-52.0, -38, -28, -19, -10, 0, 6])
     rest = np.array([10.0, 11, 13, 17.5, 21.5, 24.5, 26]) * np.array([1, 1, 1, 0.5, 0.2, 0, 0]) * person.lumen
     rest += np.array([10.0, 11, 13, 17.5, 21.5, 24.5, 26]) * np.array([0, 0, 0, 0.5, 0.8, 1, 1])
-    depth = person.size * np.interp(level / person.size, knots, rest)
+    room = room_in_front(person) * np.interp(level / person.size, knots, [0, 0, 0, 0.5, 0.8, 1, 1])
+    depth = person.size * np.interp(level / person.size, knots, rest) + room
     return wall_front(level, person.size) + depth * (1 - motion.squeeze_high)
 
 
@@ -78,7 +87,8 @@ def leaf_line(person: Person, motion: Motion, clearance_mm: float) -> Points:
     the room in which the bolus passes behind it.
     """
     size = person.size
-    base = points_of((36.0 * size + 0.8 * motion.larynx_mm[0], 13.0 * size - motion.larynx_mm[1]))
+    front = 36.0 * size + room_in_front(person) + 0.8 * motion.larynx_mm[0]
+    base = points_of((front, 13.0 * size - motion.larynx_mm[1]))
     fraction = (np.arange(LEAF_POINTS - 1) + 0.5) / (LEAF_POINTS - 1)
     turn = np.interp(motion.leaf, [0, 0.5, 1], [20.0, 80.0, 118.0])
     bend = np.interp(motion.leaf, [0, 0.5, 1], [-14.0, 20.0, 50.0])
@@ -104,7 +114,8 @@ def _leaf_halves(person: Person) -> np.ndarray:
 
 
 def _larynx(points: Points, person: Person, motion: Motion, *, follow: float = 1.0) -> Points:
-    return points * person.size + np.array([motion.larynx_mm[0], -motion.larynx_mm[1]]) * follow
+    shift = np.array([motion.larynx_mm[0], -motion.larynx_mm[1]]) * follow
+    return points * person.size + shift + points_of((room_in_front(person), 0.0))
 
 
 def _pharynx(
@@ -152,23 +163,58 @@ def _vestibule(person: Person, motion: Motion, leaf: Points, folds: Points) -> P
 
 def _trachea(person: Person, motion: Motion, low: float) -> Points:
     top = _larynx(
-        points_of((23.2, 38.0), (26, 36.0), (36.5, 35.0), (38.5, 37.0)), person, motion, follow=0.95
+        points_of((25.0, 42.0), (28.5, 36.6), (34.0, 35.6), (37.6, 40.0)), person, motion, follow=0.95
     )
-    near = _larynx(points_of((39.0, 45.0), (22.6, 47.0)), person, motion, follow=0.8)
+    near = _larynx(points_of((39.2, 49.0), (22.8, 51.0)), person, motion, follow=0.8)
     far = points_of((39.5, 72.0), (40.0, 130.0), (23.0, 130.0), (22.5, 74.0)) * person.size
+    far = far + points_of((0.6 * room_in_front(person), 0.0))
     outline = np.concatenate([top, near[:1], far, near[1:]])
     outline = rounded_outline(outline, rounds=2)
     outline[:, 1] = np.minimum(outline[:, 1], low)
     return outline
 
 
+def _tongue_base(tongue: Points, size: float) -> Points:
+    depth = tongue[:, 0] - wall_front(tongue[:, 1], size)
+    return tongue[np.argmin(np.where(tongue[:, 1] < -12.0 * size, depth, np.inf))][None]
+
+
+def _airway_lines(
+    person: Person, motion: Motion, leaf: Points, folds: Points
+) -> tuple[tuple[Points, float], tuple[Points, float]]:
+    """Return lines down the front wall (under the leaf) and the back wall, through the folds, with the folds' place on each."""
+    laryngeal = leaf + left_normals(leaf) * _leaf_halves(person)[:, None]
+    fold_front, fold_back = folds[:1] + points_of((-1.0, 0.0)), folds[1:] + points_of((1.0, 0.0))
+    front_wall = _trachea_wall(person, motion, ((37.2, 44.0), (38.6, 72.0), (39.2, 128.0)))
+    back_wall = _trachea_wall(person, motion, ((23.8, 44.0), (23.3, 72.0), (23.4, 128.0)))
+    rim = _larynx(points_of((20.5, 22.0), (22.6, 28.0)), person, motion)
+    front_above = np.concatenate([resampled(laryngeal, np.linspace(0.7, 0.06, 8)), fold_front])
+    back_above = np.concatenate([rim, fold_back])
+    lines = []
+    for above, wall in ((front_above, front_wall), (back_above, back_wall)):
+        lines.append((np.concatenate([above, wall]), float(arc_length(above)[-1])))
+    return lines[0], lines[1]
+
+
+def _trachea_wall(person: Person, motion: Motion, knots: tuple[tuple[float, float], ...]) -> Points:
+    """Return points of a wall of the trachea, which follows the larynx less the lower it is."""
+    follow = np.array([[0.85], [0.25], [0.0]])
+    shift = points_of((motion.larynx_mm[0], -motion.larynx_mm[1]))
+    room = points_of((room_in_front(person), 0.0)) * np.array([[0.9], [0.6], [0.6]])
+    return points_of(*knots) * person.size + shift * follow + room
+
+
 def _hyoid(person: Person, motion: Motion) -> tuple[Points, Points, Points]:
     size = person.size
     shift = np.array([motion.hyoid_mm[0], -motion.hyoid_mm[1]])
+    shift[0] += room_in_front(person)
     centre = points_of((46.0, -2.0)) * size + shift
     body = ellipse(centre[0], (5.8 * size, 2.7 * size), degrees=-60.0)
-    horn = smooth_line(points_of((44.0, -1.0), (35.0, -4.5), (22.0, -9.0)) * size + shift, count=10)
-    return centre, body, band(horn, np.linspace(2.1, 0.9, 10) * size, np.linspace(-2.1, -0.9, 10) * size)
+    horn = smooth_line(
+        points_of((45.0, -3.5), (38.0, -3.0), (29.0, -5.5), (19.5, -11.0)) * size + shift, count=12
+    )
+    half = np.interp(np.linspace(0, 1, 12), [0, 0.5, 0.85, 0.95, 1], [1.5, 1.0, 0.9, 1.3, 0.8]) * size
+    return centre, body, band(horn, half, -half)
 
 
 def _nasopharynx(person: Person, motion: Motion, neck: NeckFrame, palate_end: Points) -> Points:
@@ -243,6 +289,9 @@ def throat_at(
         hyoid=(neck.place(body), neck.place(horn)),
         hyoid_centre=neck.place(centre),
         cartilage=_cartilage(person, motion, neck),
+        tongue_base=neck.place(_tongue_base(valley[1], size)),
         folds=neck.place(folds),
         sphincter_level=sphincter,
+        lumen_cm=3.6 * (1 - 0.75 * motion.squeeze_high),
+        airway=_airway_lines(person, motion, leaf, folds),
     )

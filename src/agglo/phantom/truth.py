@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from agglo.phantom.curves import Points, points_of
+from agglo.phantom.person import Airway
 from agglo.phantom.skeleton import Body
 from agglo.phantom.structures import ABSENT, NOT_ASSESSABLE, PRESENT, STRUCTURES
-from agglo.phantom.swallow import Phase
+from agglo.phantom.swallow import Phase, Swallow
 from agglo.phantom.throat import Throat, wall_front
 
 
@@ -21,10 +22,13 @@ class Truth:
         time_s: of the pulse shown, after the onset of the hyoid's burst; fps: of the stored video.
         spacing_mm: of a pixel in the midsagittal plane (rows, columns).
         landmarks: by name, `(column, row)` in pixels: hyoid, C2, C4 (anterior-inferior corners), fold_front, fold_back, ues_front,
-            ues_back; they may lie outside the image.
+            ues_back, tongue_base; they may lie outside the image.
         visible_fraction: per structure, 0..1: the share of it in the image and open field that contrast would let one see.
         is_airway_closed: the laryngeal vestibule; ues_opening_mm: of the upper oesophageal sphincter.
-        volume_ml: of the bolus as drawn (without residue), 0 once it has left.
+        volume_ml: of the contrast swallowed as drawn, with its pools, 0 once the moving part has left; residue_ml: of what stays.
+        airway: what this frame shows: contrast above the folds (penetration) or below them (aspiration); swallow_airway: the
+            deepest of the whole swallow; airway_timing: before, during or after it, or empty; is_silent: no cough answers it.
+        consistency: of the bolus, in a word; act: 0 in the main act, then the number of the clearing act.
         field_diagonal_px: of the box around the open field.
     """
 
@@ -39,6 +43,13 @@ class Truth:
     is_airway_closed: bool
     ues_opening_mm: float
     volume_ml: float
+    residue_ml: float
+    airway: Airway
+    swallow_airway: Airway
+    airway_timing: str
+    is_silent: bool
+    consistency: str
+    act: int
     leaf: float
     field_diagonal_px: float
     pharynx_includes_bolus: bool = True
@@ -76,12 +87,23 @@ def caption_of(facts: Mapping[str, str]) -> str:
     )
 
 
-def bolus_words(places: Mapping[str, int], barium_percent: float, is_residue: bool) -> str:
+CONSISTENCIES = ("thin", "slightly thick", "mildly thick", "moderately thick", "extremely thick")
+"""Of a bolus, in words, by number."""
+
+
+def airway_of(masks: Mapping[str, Bool[np.ndarray, "rows cols"]]) -> Airway:
+    """Return how deep contrast lies in the airway of a frame."""
+    if masks["below_folds"].any():
+        return "aspiration"
+    return "penetration" if masks["in_vestibule"].any() else "none"
+
+
+def bolus_words(places: Mapping[str, int], swallow: Swallow, is_residue: bool) -> str:
     """Return where contrast is, from pixel counts by place."""
     named = [place for place, count in places.items() if count > 0]
     if not named:
         return "no contrast in view"
-    strength = "dense" if barium_percent > 30 else "thin"
+    strength = f"{CONSISTENCIES[swallow.consistency]} {'dense' if swallow.barium_percent > 30 else 'light'}"
     what = "residue" if is_residue else "bolus"
     return f"{strength} barium {what} in the {' and '.join(named)}"
 
@@ -109,6 +131,7 @@ def landmarks_of(
         "fold_back": throat.folds[1:],
         "ues_back": sphincter[:1],
         "ues_front": sphincter[1:],
+        "tongue_base": throat.tongue_base,
     }
     return {
         name: (float(xy[0]), float(xy[1])) for name, xy in ((n, to_image(p)[0]) for n, p in points.items())

@@ -41,7 +41,7 @@ def test_levels_follow_each_other_and_the_airway_lies_in_front(patient):
 def test_oesophagus_lies_between_trachea_and_spine():
     study = next(s for s in (sample_study(21, p) for p in range(20)) if s.unit.shoulder > 7.6)
     scene = scene_of(study.person, study.swallow, study.unit, (21, study.patient, 0), 128)
-    frame = render_frame(scene, study.swallow.tail_gone_s + 0.01)
+    frame = render_frame(scene, study.swallow.main.tail_gone_s + 0.01)
     assert frame.truth.phase == "oesophageal"
     front = study.unit.facing
     assert middle(frame, "bolus")[0] * front < middle(frame, "trachea")[0] * front
