@@ -23,7 +23,8 @@ from agglo.predict.predictor import Predictor
 from agglo.predict.tables import Tables
 from agglo_runtime.overlay import OverlayPainter
 from agglo_runtime.prepare import to_unit
-from agglo_runtime.video import VideoFrame, VideoReader, VideoWriter, cropper
+from agglo_runtime.video import VideoFrame, VideoReader, cropper
+from agglo_runtime.video_writer import VideoWriter
 from agglo_runtime.writers import write_masks
 
 FORMAT = 1

@@ -16,11 +16,11 @@ from agglo_runtime.video import (
     MissingPyAV,
     VideoError,
     VideoReader,
-    VideoWriter,
     cropper,
     is_video,
     require_pyav,
 )
+from agglo_runtime.video_writer import VideoWriter
 
 SIZE = (48, 64)
 
