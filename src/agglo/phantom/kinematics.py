@@ -17,7 +17,7 @@ from agglo.phantom.study import Study
 from agglo.phantom.throat import PALATE_LEVEL
 
 STEP_S: Final = 1 / 30
-FIRST_S, LAST_S = -0.2, 1.7
+FIRST_S, LAST_S = -0.1, 1.25
 """The stretch in which the main swallow is measured, seconds around the onset of the burst."""
 
 MOVED_MM = 0.5

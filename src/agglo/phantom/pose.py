@@ -14,7 +14,7 @@ from agglo.phantom.curves import Points, points_of
 from agglo.phantom.head import head_frame
 from agglo.phantom.person import Person
 from agglo.phantom.skeleton import Body
-from agglo.phantom.spine import NeckFrame, neck_frame, vertebrae_of
+from agglo.phantom.spine import neck_frame, vertebrae_of
 from agglo.phantom.swallow import Motion, Swallow, motion_at
 from agglo.phantom.throat import Throat, throat_at
 from agglo.phantom.unit import Unit
@@ -70,7 +70,7 @@ def _level(origin: tuple[float, float], centre: tuple[float, float]) -> float:
 def moment_at(pose: Pose, time_s: float) -> Moment:
     """Return where everything is `time_s` seconds after the onset of the hyoid's burst."""
     person, neck, swallow, track = pose.person, pose.body.neck, pose.swallow, pose.track
-    motion = _straightened(motion_at(swallow, time_s), neck, person.size)
+    motion = _straightened(motion_at(swallow, time_s), pose.body)
     stream = stream_at(swallow, track, person, motion)
     throat = throat_at(
         person,
@@ -83,11 +83,23 @@ def moment_at(pose: Pose, time_s: float) -> Moment:
     return Moment(motion, throat, bolus_at(swallow, track, person, neck, throat, motion, stream))
 
 
-def _straightened(motion: Motion, neck: NeckFrame, size: float) -> Motion:
-    """Return a motion whose millimetres are those of the body, not of the neck frame, which a curved neck stretches in front."""
-    hyoid, larynx = neck.stretch(46.0 * size, -12.0 * size), neck.stretch(32.0 * size, 20.0 * size)
+def _straightened(motion: Motion, body: Body) -> Motion:
+    """Return a motion along the reader's axes (C4 to C2, and across it) as one along the neck frame's, which bends."""
+    bones = {vertebra.name: vertebra for vertebra in body.vertebrae}
+    axis = (bones["C2"].low_front_corner - bones["C4"].low_front_corner)[0]
+    up = axis / np.hypot(*axis)
+    size = body.person.size
+
+    def along_neck(shift: tuple[float, float], front: float, level: float) -> tuple[float, float]:
+        wanted = shift[0] * np.array([-up[1], up[0]]) + shift[1] * up
+        at = points_of((front, level), (front + 1.0, level), (front, level - 1.0)) * size
+        here, ahead, above = body.neck.place(at)
+        steps = np.stack([ahead - here, above - here], axis=1) / size
+        forward, upward = np.linalg.solve(steps, wanted)
+        return float(forward), float(upward)
+
     return replace(
         motion,
-        hyoid_mm=(motion.hyoid_mm[0], motion.hyoid_mm[1] / hyoid),
-        larynx_mm=(motion.larynx_mm[0], motion.larynx_mm[1] / larynx),
+        hyoid_mm=along_neck(motion.hyoid_mm, 50.0, -9.0),
+        larynx_mm=along_neck(motion.larynx_mm, 33.0, 24.0),
     )

@@ -69,7 +69,7 @@ def _act(random: np.random.Generator, person: Person, load: _Load) -> Act:
     gate_s = closed_s + 0.02
     opening_s = max(uniform(random, (0.26, 0.33)) * pace, gate_s + late_s + 0.05)
     enter_s = min(uniform(random, (-0.05, 0.08)), gate_s - 0.09)
-    open_for_s = np.clip(0.36 + 0.006 * load.volume_ml + uniform(random, (0.0, 0.10)), 0.36, 0.56) + 0.04
+    open_for_s = np.clip(0.39 + 0.005 * load.volume_ml + uniform(random, (0.0, 0.09)), 0.39, 0.56) + 0.04
     tail_gone_s = min(opening_s + float(open_for_s), enter_s + 0.98)
     release_s = tail_gone_s + uniform(random, (0.02, 0.06))
     peak_s = uniform(random, (0.28, 0.40))

@@ -61,11 +61,6 @@ class NeckFrame:
         y = np.interp(level, self.levels, self.line[:, 1]) + front * np.sin(turn)
         return np.stack([x, y], axis=1)
 
-    def stretch(self, front: float, level: float) -> float:
-        """Return how many mm a step of 1 mm along the levels goes at `front`: more than 1 on the outside of a curve."""
-        ends = self.place(points_of((front, level - 10.0), (front, level + 10.0)))
-        return float(np.hypot(*(ends[1] - ends[0]))) / 20.0
-
 
 def vertebrae_of(person: Person) -> tuple[Vertebra, ...]:
     """Return C2 (its body), C3..C7 and T1, with C4 at the origin."""
