@@ -135,7 +135,7 @@ def motion(figures: Mapping[str, Any], path: Path) -> None:
             axes.text(
                 0.98,
                 0.94,
-                f"{100 * row['share_inside']:.0f} % inside",
+                f"{100 * row['share_inside']:.1f} % inside",
                 transform=axes.transAxes,
                 ha="right",
                 va="top",

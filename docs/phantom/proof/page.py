@@ -41,20 +41,15 @@ def _count(rows: Figures, key: str) -> str:
 def grey(figures: Figures) -> str:
     """Return the table of grey levels."""
     rows = figures["rows"]
-    body = [
-        [
-            name,
-            number(r["p50"], 0),
-            f"{number(r['p25'], 0)} to {number(r['p75'], 0)}",
-            span(r, 0),
-            number(r["real_measured"], 0),
-            YES_NO[r["measured_inside"]],
-            number(r["real_listed"], 0),
-            YES_NO[r["listed_inside"]],
-            str(r["n"]),
-        ]
-        for name, r in rows.items()
-    ]
+    body = []
+    for name, r in rows.items():
+        digits = 1 if name.endswith("SD") else 0
+        middle = f"{number(r['p25'], digits)} to {number(r['p75'], digits)}"
+        same_rule = [number(r["real_measured"], digits), YES_NO[r["measured_inside"]]]
+        by_eye = [number(r["real_listed"], digits), YES_NO[r["listed_inside"]]]
+        body.append(
+            [name, number(r["p50"], digits), middle, span(r, digits), *same_rule, *by_eye, str(r["n"])]
+        )
     head = [
         "region",
         "phantom median",
@@ -123,7 +118,7 @@ def motion(figures: Figures) -> str:
             number(rows[name]["p95"]),
             f"{about.bounds[0]:g} to {about.bounds[1]:g}",
             about.about,
-            "–" if rows[name]["share_inside"] is None else f"{100 * rows[name]['share_inside']:.0f} %",
+            "–" if rows[name]["share_inside"] is None else f"{100 * rows[name]['share_inside']:.1f} %",
             str(rows[name]["n"]),
         ]
         for name, about in MEASURES.items()
@@ -194,7 +189,8 @@ def transfer(figures: Figures) -> str:
             f"\n\nFor comparison, models trained on labelled frames of this very clip: {listed} (`results/`)."
         )
     return (
-        f"Model `{model['name']}`, student {model['student']} at {model['input_px']} px, trained on phantoms alone.\n\n"
+        f"Model `{model['name']}` (recipe of that name), student {model['student']} at {model['input_px']} px, "
+        f"trained on phantoms alone: dataset {model['made_from'].get('dataset_fingerprint', 'unknown')}.\n\n"
         f"{table(head, body)}{beside}\n\n![Dice frame by frame.](transfer.png)"
     )
 

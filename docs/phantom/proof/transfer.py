@@ -74,6 +74,8 @@ def measure(job: Job) -> dict[str, Any]:
     model = agglo.load(job.model)
     if "pharynx" not in model.structures:
         return {"skipped": f"the model has no structure called pharynx, only {', '.join(model.structures)}"}
+    if not any(note.startswith("PHANTOM") for note in model.config.notes):
+        return {"skipped": "the model does not say that it was made from phantoms"}
     scores: dict[str, list[float]] = {name: [] for name in READINGS}
     panels = []
     for index in list(LABELLED)[:: max(1, round(1 / job.effort))]:
