@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from agglo.phantom.airway import STREAK_WIDTH_MM
-from agglo.phantom.bolus import POOL_WIDTH_MM, PYRIFORM_WIDTH_MM, Bolus
+from agglo.phantom.bolus import Bolus
 from agglo.phantom.canvas import Patch, as_mask, fill, rounded
 from agglo.phantom.curves import Points
+from agglo.phantom.stream import POOL_WIDTH_MM, PYRIFORM_WIDTH_MM
 from agglo.phantom.throat import Throat
 
 AIR_CM: Mapping[str, float] = {"vestibule": 3.2, "trachea": 2.1, "nasopharynx": 2.8}

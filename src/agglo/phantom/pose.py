@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agglo.phantom.bolus import Bolus, Track, bolus_at, bolus_track, clearance_of, stream_at
+from agglo.phantom.bolus import Bolus, bolus_at
 from agglo.phantom.curves import Points, points_of
 from agglo.phantom.head import head_frame
 from agglo.phantom.person import Person
 from agglo.phantom.skeleton import Body
 from agglo.phantom.spine import neck_frame, vertebrae_of
+from agglo.phantom.stream import Track, bolus_track, clearance_of, stream_at
 from agglo.phantom.swallow import Motion, Swallow, motion_at
 from agglo.phantom.throat import Throat, throat_at
 from agglo.phantom.unit import Unit

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float32
 
 from agglo.core.seeds import generator
 from agglo.phantom import xray
-from agglo.phantom.bolus import Track
 from agglo.phantom.canvas import Projection, overlap
 from agglo.phantom.distractors import Utensil, draw_devices, shoulder_cm, utensil_of
 from agglo.phantom.exposure import Brightness, brightness_of
@@ -18,6 +17,7 @@ from agglo.phantom.moving import Moving
 from agglo.phantom.person import Person
 from agglo.phantom.pose import Pose, pose_of
 from agglo.phantom.skeleton import Body, Organ, draw_static
+from agglo.phantom.stream import Track
 from agglo.phantom.structures import STRUCTURES
 from agglo.phantom.swallow import Swallow
 from agglo.phantom.unit import Unit, apertures, projection_of
