@@ -18,6 +18,7 @@ HELD = "last_image_held"
 NOT_LATERAL = "not_lateral"
 OUT_OF_ORDER = "vertebrae_out_of_order"
 JUMP = "jump"
+UNSTEADY = "c2_c4_unsteady"
 OUTSIDE_FIELD = "outside_field"
 LOW_CONFIDENCE = "low_confidence"
 
@@ -73,6 +74,10 @@ jitter covers the 99th percentile of a model's own on phantoms. Others have no l
 
 GROWTH = 1.6
 """Factor by which the area of a bone or the trachea cannot change between two frames; jitter stays under 1.2 on phantoms."""
+
+STRETCH = 1.1
+"""Factor by which the C2-C4 distance cannot change between two frames, for bones do not stretch; a model's own jitter on phantoms stays
+under 1.06. Percents of its square would move by 1.2."""
 
 _RIGID = (*LEVELS, "mandible", "trachea")
 
@@ -176,6 +181,14 @@ def jumps(anatomy: Anatomy, previous: Anatomy | None, elapsed_s: float) -> tuple
         if moved > jitter + speed * elapsed_s or (name in _RIGID and grown > GROWTH):
             found.append(name)
     return tuple(found)
+
+
+def is_unsteady(anatomy: Anatomy, previous: Anatomy | None) -> bool:
+    """Return whether the C2-C4 distance differs from that of the frame before by more than `STRETCH`; unknown ones do not."""
+    if previous is None or not anatomy.c2_c4_px or not previous.c2_c4_px:
+        return False
+    ratio = anatomy.c2_c4_px / previous.c2_c4_px
+    return max(ratio, 1 / ratio) > STRETCH
 
 
 def lit_field(unit: Float[np.ndarray, "rows cols"]) -> tuple[slice, slice]:

@@ -26,7 +26,7 @@ AREA_COLUMNS = (
     "flags",
 )
 FRAME_COLUMNS = ("file", "frame", "time_s", "time_source", "c2_c4_px", "facing", "flags")
-ABOUT_FRAME = (flags.BEAM_OFF, flags.NOT_LATERAL, flags.DUPLICATE, flags.HELD)
+ABOUT_FRAME = (flags.BEAM_OFF, flags.NOT_LATERAL, flags.DUPLICATE, flags.HELD, flags.UNSTEADY)
 
 Row = tuple[str, ...]
 
@@ -104,7 +104,8 @@ class Watch:
             flags.OUTSIDE_FIELD: flags.outside_field(found.masks, self.names, flags.lit_field(unit)),
             flags.LOW_CONFIDENCE: flags.unsure(found.confidence, self.names),
         }
-        return {name: structures for name, structures in concerned.items() if structures}
+        unsteady = {flags.UNSTEADY: ()} if flags.is_unsteady(anatomy, self._anatomy) else {}
+        return unsteady | {name: structures for name, structures in concerned.items() if structures}
 
 
 def area_rows(

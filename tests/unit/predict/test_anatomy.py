@@ -56,12 +56,12 @@ def test_the_extreme_point_of_a_square_is_its_corner() -> None:
 
 @pytest.mark.parametrize("patient", [0, 1, 2, 3])
 def test_corners_of_exact_phantom_masks_are_near_the_true_ones(patient: int) -> None:
-    """Over 192 frames of 24 patients: corners within 4.2 % of C2-C4 (95th percentile), the distance within 2.2 %."""
+    """Over 192 frames of 24 patients at 512 px: corners within 4.2 % of C2-C4 (95th percentile), the distance within 2.2 %."""
     (frame,) = render_study(sample_study(11, patient), frames=1, size_px=256)
     found = describe(frame.masks, NAMES)
     true = {name: np.array(frame.truth.landmarks[name]) for name in ("C2", "C4")}
     distance = float(np.hypot(*(true["C4"] - true["C2"])))
     for name, point in true.items():
-        assert np.hypot(*(found.corners[name] - point)) < 0.08 * distance
+        assert np.hypot(*(found.corners[name] - point)) < 0.05 * distance + 1
     assert found.c2_c4_px == pytest.approx(distance, rel=0.05)
     assert found.facing == frame.truth.facing

@@ -131,6 +131,15 @@ def test_more_time_allows_more_movement_and_bones_keep_their_size() -> None:
     assert "C5" in flags.jumps(describe(halved, NAMES), seen(), 0.25)
 
 
+def test_a_distance_between_bones_that_changes_is_unsteady() -> None:
+    stretched = describe(neck(C4=(0, 4), C5=(0, 4)), NAMES)
+    assert flags.is_unsteady(stretched, seen())
+    assert flags.is_unsteady(seen(), stretched)
+    assert not flags.is_unsteady(describe(neck(shift=(3, 2)), NAMES), seen())
+    assert not flags.is_unsteady(seen(), None)
+    assert not flags.is_unsteady(describe(neck("C4"), NAMES), seen())
+
+
 def test_the_lit_field_is_found_and_what_lies_outside_of_it() -> None:
     unit = np.full(SIZE, 0.01, np.float32)
     unit[20:150, 30:120] = 0.5
