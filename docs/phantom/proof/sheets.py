@@ -149,10 +149,10 @@ def swallow_sheet(job: Job, side: int = 216) -> list[list[Panel]]:
 
 
 def chosen_swallow(job: Job) -> list[PhantomFrame]:
-    """Return eight frames, from before the burst to rest, of the first patient with dense pulses and a large bolus."""
+    """Return eight frames, from before the burst to rest, of the first patient with dense pulses, a large bolus and no devices."""
     for patient in range(100):
         study = sample_study(SEED, patient, job.preset)
-        if study.swallow.pulses_per_s < 30 or study.swallow.volume_ml < 10:
+        if study.swallow.pulses_per_s < 30 or study.swallow.volume_ml < 10 or things_of(study):
             continue
         frames = {f.truth.time_s: f for f in patient_frames(job, patient, frames=80)}
         times = np.asarray(sorted(frames))
