@@ -76,8 +76,8 @@ GROWTH = 1.6
 """Factor by which the area of a bone or the trachea cannot change between two frames; jitter stays under 1.2 on phantoms."""
 
 STRETCH = 1.1
-"""Factor by which the C2-C4 distance cannot change between two frames, for bones do not stretch; a model's own jitter on phantoms stays
-under 1.06. Percents of its square would move by 1.2."""
+"""Factor by which the C2-C4 distance cannot change between two frames, for bones do not stretch; a model's own jitter on
+phantoms stays under 1.06. Percents of its square would move by 1.2."""
 
 _RIGID = (*LEVELS, "mandible", "trachea")
 
