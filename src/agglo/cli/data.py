@@ -40,19 +40,38 @@ def check(
         raise typer.Exit(2)
 
 
-@app.command("split", help="Part a dataset into train, val and test, and keep it in a file.")
+@app.command(
+    "split",
+    help="Part a dataset into train, val and test, and keep it in a file that recipes take as `data.split.file`.",
+)
 def split(
     folder: Folder,
-    out: Annotated[Path, typer.Option("--out", "-o", help="the JSON file")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="the JSON file; with --folds OUT-0.json, OUT-1.json ...")
+    ],
+    setting: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[key=value]...",
+            help="any of `data.split`: strata=[sex,present:bolus] min_per_stratum=1 hold_out={unit: [b]} ...",
+        ),
+    ] = None,
     by: Annotated[str, typer.Option(help="patient, video or blocks")] = "patient",
     fractions: Annotated[tuple[float, float, float], typer.Option(help="train, val, test")] = (0.6, 0.1, 0.3),
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    folds: Annotated[
+        int | None, typer.Option(help="make this many splits, each part in turn for testing")
+    ] = None,
 ) -> None:
     """Write a split."""
-    from agglo.config.load import validated
+    from agglo.config.load import read_settings, validated
     from agglo.config.schema import SplitConfig
     from agglo.recipes.data import part
 
-    config = validated(SplitConfig, {"by": by, "fractions": fractions, "seed": seed}, where="split")
-    made = part(folder, config, out)
-    print(f"{out}: " + ", ".join(f"{name} {len(made[name])} frames" for name in made))
+    given = {"by": by, "fractions": fractions, "seed": seed, "folds": folds} | read_settings(setting or [])
+    config = validated(SplitConfig, given, where="split")
+    for path, parts in part(folder, config, out).items():
+        counts = (
+            f"{name} {part['frames']} frames of {part['patients']} patients" for name, part in parts.items()
+        )
+        print(f"{path}: " + ", ".join(counts))

@@ -23,10 +23,31 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         ConfigError: the file is absent or not YAML, an override is not of that form, or values cannot be used; one line each.
     """
+    return validated(Recipe, read_values(path, overrides), where=path.name)
+
+
+def read_values(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the values of a YAML file with `overrides` (as for `load_recipe`) put over them, not yet checked.
+
+    Raises:
+        ConfigError: the file is absent or not YAML, or an override is not of its form.
+    """
     content = _read_yaml(path)
     for override in overrides:
         _override(content, override)
-    return validated(Recipe, content, where=path.name)
+    return content
+
+
+def read_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Return the values of `dotted.key=value` each, as overrides of a recipe are read, not yet checked.
+
+    Raises:
+        ConfigError: one is not of that form.
+    """
+    content: dict[str, Any] = {}
+    for setting in settings:
+        _override(content, setting)
+    return content
 
 
 def validated(section: type[Part], values: dict[str, Any], *, where: str) -> Part:

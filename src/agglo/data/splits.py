@@ -60,16 +60,18 @@ class Split(Mapping[str, tuple[int, ...]]):
 
     def save(self, path: Path) -> None:
         """Write the split as JSON."""
-        write_json(
-            path,
-            {
-                "by": self.by,
-                "seed": self.seed,
-                "dataset_fingerprint": self.dataset_fingerprint,
-                "settings": dict(self.settings),
-                "parts": {part: list(numbers) for part, numbers in self.parts.items()},
-            },
-        )
+        write_json(path, self.content)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The split as JSON has it."""
+        return {
+            "by": self.by,
+            "seed": self.seed,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "settings": dict(self.settings),
+            "parts": {part: list(numbers) for part, numbers in self.parts.items()},
+        }
 
 
 def load_split(path: Path, dataset: Dataset) -> Split:
@@ -97,7 +99,7 @@ def load_split(path: Path, dataset: Dataset) -> Split:
             f"{path} must belong to the dataset in {dataset.folder} (fingerprint {dataset.fingerprint}), it was made for "
             f"{split.dataset_fingerprint}; the data have changed since: make the split again."
         )
-    _check_disjoint(split, dataset, str(path))
+    check_disjoint(split, dataset, str(path))
     return split
 
 
@@ -141,7 +143,7 @@ def split_by(
         )
         settings = {"fractions": list(fractions)} | ({"gap_frames": gap_frames} if by == "blocks" else {})
     split = Split(parts, by, seed, dataset.fingerprint, settings)
-    _check_disjoint(split, dataset, f"split of {dataset.name}")
+    check_disjoint(split, dataset, f"split of {dataset.name}")
     return split
 
 
@@ -159,7 +161,7 @@ def _check_fractions(fractions: Sequence[float]) -> None:
         )
 
 
-def _counts(total: int, fractions: Sequence[float], what: str) -> list[int]:
+def counts_of_parts(total: int, fractions: Sequence[float], what: str) -> list[int]:
     """Return how many of `total` units each part gets: at least one where its fraction is not 0, the first part gets the rest."""
     wanted = [part for part, fraction in zip(PARTS, fractions, strict=True) if fraction > 0]
     if total < len(wanted):
@@ -185,7 +187,7 @@ def _by_unit(
     dataset: Dataset, by: Unit, fractions: Sequence[float], seed: int | None
 ) -> dict[str, tuple[int, ...]]:
     units = sorted({unit_of(frame, by) for frame in dataset.frames})
-    counts = _counts(len(units), fractions, f"{by}s")
+    counts = counts_of_parts(len(units), fractions, f"{by}s")
     if seed is not None:
         units = [units[place] for place in generator(seed, "split", by).permutation(len(units))]
     part_of: dict[str, str] = {}
@@ -202,7 +204,7 @@ def _by_blocks(dataset: Dataset, fractions: Sequence[float], gap_frames: int) ->
     num_gaps = sum(fraction > 0 for fraction in fractions) - 1
     for video, numbers in videos.items():
         ordered = sorted(numbers, key=lambda number: dataset.frames[number].index)
-        counts = _counts(
+        counts = counts_of_parts(
             len(ordered) - num_gaps * gap_frames, fractions, f"frames in video {video} besides the gaps"
         )
         start = 0
@@ -238,7 +240,8 @@ def _collect(names: Sequence[str], chosen: Sequence[str | None]) -> dict[str, tu
     return {name: tuple(number for number, part in enumerate(chosen) if part == name) for name in names}
 
 
-def _check_disjoint(split: Split, dataset: Dataset, what: str) -> None:
+def check_disjoint(split: Split, dataset: Dataset, what: str) -> None:
+    """Raise one `DataError`, opened by `what`, that names every unit in two parts and every number that is no frame's."""
     problems = Problems(what)
     part_of: dict[str, str] = {}
     for part, numbers in split.items():

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from agglo.config.schema import SplitConfig
 from agglo.core.progress import Progress, silent
-from agglo.data import Split, open_dataset, split_by
+from agglo.data import open_dataset
 from agglo.data.check import Report, check_folder, render
+from agglo.data.split_files import save_split
+from agglo.recipes.parting import parted
 
 
 def look_into(folder: Path, *, splits: Sequence[Path] = (), progress: Progress = silent) -> Report:
@@ -19,10 +21,28 @@ def told(report: Report, *, width: int, show_all: bool, colour: bool) -> str:
     return render(report, width=width, show_all=show_all, colour=colour)
 
 
-def part(folder: Path, config: SplitConfig, out: Path) -> Split:
-    """Part the dataset in `folder` and keep the split in the file `out`."""
-    split = split_by(
-        open_dataset(folder), by=config.by, fractions=config.fractions, seed=config.seed, ranges=config.ranges
-    )
-    split.save(out)
-    return split
+def part(folder: Path, config: SplitConfig, out: Path) -> dict[Path, dict[str, dict[str, int]]]:
+    """Part the dataset in `folder` and keep the split in the file `out`; with folds, one file for each.
+
+    Returns by file and part the frames and patients in it.
+    """
+    dataset = open_dataset(folder)
+    if config.folds is None:
+        configs = {out: config}
+    else:
+        configs = {
+            out.with_name(f"{out.stem}-{fold}{out.suffix}"): config.model_copy(update={"fold": fold})
+            for fold in range(config.folds)
+        }
+    told = {}
+    for path, each in configs.items():
+        split = parted(dataset, each)
+        save_split(split, path, dataset)
+        told[path] = {
+            name: {
+                "frames": len(split[name]),
+                "patients": len({dataset.frames[number].patient for number in split[name]}),
+            }
+            for name in split
+        }
+    return told

@@ -50,8 +50,8 @@ class Folder:
         self.save(columns, rows)
 
     def line_of(self, frame: str) -> str:
-        _, rows = self.rows()
-        return f"frames.csv line {[row['id'] for row in rows].index(frame) + 2} ({frame})"
+        """Return how a frame's line is named, without its number, which changes when lines before it go."""
+        return f"({frame})"
 
     # one frame
 

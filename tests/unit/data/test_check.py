@@ -61,6 +61,7 @@ def test_one_report_on_a_folder_spoilt_in_eight_ways(tmp_path: Path) -> None:
             kind,
             where,
         )
+    assert [each.where for each in report.errors if each.kind == "spacing"] == ["frames.csv line 7 (p1_f2)"]
     assert len(expected) == len({kind for kind, _ in expected}) == 8
     assert {problem.kind for problem in report.problems} == {kind for kind, _ in expected}
 
@@ -178,7 +179,7 @@ SPOILT_TABLES = {  # name: (bytes of frames.csv from the sound ones, kind)
     "cut": (lambda table: table[: len(table) * 2 // 3], "row_count"),
     "no_column": (lambda table: table.replace(b",index,", b",order,", 1), "columns"),
     "twice": (lambda table: table.replace(b",phase", b",index", 1), "columns"),
-    "quote": (lambda table: table.replace(b"oral", b'"oral', 1), "torn_row"),
+    "quote": (lambda table: table.replace(b"oral", b'"oral', 1), "row_count"),
 }
 
 

@@ -46,7 +46,7 @@ EVERY_FOLDER_WAY = {way: "" for way in ON_FOLDER if way != "broken header"}
 EIGHT_FRAMES = {way: f"{patient}_f1" for way, patient in zip(ON_FRAME, SPOILABLE, strict=False)}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(ways=spoilings())
 @example(ways={})
 @example(ways=EVERY_FOLDER_WAY | EIGHT_FRAMES)

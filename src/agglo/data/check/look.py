@@ -15,7 +15,7 @@ from PIL import Image
 
 from agglo.core.errors import AggloError
 from agglo.data.check.native_survey import is_file
-from agglo.data.check.polarity import Polarity, guess_polarity
+from agglo.data.check.polarity import polarity_figures
 from agglo.data.check.report import Problem
 from agglo.data.check.survey import Row, Survey, one_line
 from agglo.data.masks import BITS
@@ -73,7 +73,7 @@ class Digest:
         size: of its picture (height, width), or None.
         pixels: a hash of the picture's pixels; "" without any.
         is_blank: whether every pixel has one value.
-        polarity: what the picture looks like, or None where it does not say.
+        polarity: figures that tell white bone from black, or None where there is too little to see.
         states: of every structure, as stated or as the masks show; None where that cannot be known.
     """
 
@@ -81,7 +81,7 @@ class Digest:
     size: tuple[int, int] | None
     pixels: str
     is_blank: bool
-    polarity: Polarity | None
+    polarity: tuple[float, float] | None
     states: tuple[State | None, ...]
 
 
@@ -124,9 +124,9 @@ def _state(look: Look, place: int) -> State | None:
     return State.PRESENT if look.counts.get(place) else look.survey.without_pixels
 
 
-def _polarity(row: Row, image: Pixels) -> Polarity | None:
-    """Return what a picture looks like; views other than lateral ones are not judged, since too little of them is air."""
-    return guess_polarity(image) if row.cell("view") in ("", "lateral") else None
+def _polarity(row: Row, image: Pixels) -> tuple[float, float] | None:
+    """Return a picture's figures; views other than lateral ones are not judged, since too little of them is air."""
+    return polarity_figures(image) if row.cell("view") in ("", "lateral") else None
 
 
 def _hash(image: Pixels) -> str:

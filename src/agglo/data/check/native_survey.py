@@ -38,7 +38,7 @@ def survey_native(survey: Survey) -> None:
     survey.structures = _structures(survey)
     survey.encoding = _encoding(survey)
     survey.raters = _raters(survey)
-    if survey.content:
+    if isinstance(content, dict):
         _note_header(survey, survey.content)
     if survey.columns:
         survey.rows = [_row(survey, number, *line) for number, line in enumerate(lines)]

@@ -1,16 +1,19 @@
 """Whether bone is white or black in a lateral X-ray, as far as its texture tells.
 
-In a fluoroscopic frame as it comes (bone black) the brightest parts are air and direct beam: saturated, without noise or edges. In
-one with white bone the brightest parts are teeth, fillings and dense bone, full of edges, and what is flat is dark. So two figures
-are taken over the field (what is not black): how rough the brightest 15 % are against the darkest 15 %, and how bright the flattest
-fifth is against the mean. Both must agree, or nothing is said. Views with little air in them (AP spine, angiograms) do not fit.
+In a fluoroscopic frame as it comes (bone black) the brightest parts are air and direct beam: saturated, without noise or edges,
+while the dark ones are bone, teeth and contrast. With white bone it is the other way round. So two figures are taken over the field
+(the picture without what the collimator hides): the logarithm of how rough the brightest 15 % are over the darkest 15 %, and how
+bright the flattest fifth is against the mean. Inverting a picture turns the sign of both. The medians of a video must agree, or
+nothing is said. Views with little air in them (AP spine, angiograms) do not fit.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 from PIL import Image
+from scipy import ndimage
 
 Polarity = Literal["bone_white", "bone_black"]
 
@@ -18,21 +21,21 @@ MIN_SIDE_PX = 64
 """Smaller pictures are not judged."""
 
 _SIDE_PX = 256
-_ROUGHER, _SMOOTHER = 0.25, -0.4  # log of roughness of bright over dark parts
-_FLAT_LEVEL = 0.1  # level of flat parts above the mean, of the range from 0 to 1
+_ROUGHER = 0.25  # natural logarithm; a cephalogram has about 0.35, a fluoroscopic frame about -3
+_FLAT_LEVEL = 0.03  # of the range from 0 to 1
 _SHUTTER = 0.06  # nearer to an extreme that fills corners is taken for what the collimator hides
+_MARGIN_PX = 5  # around that, where its edge is blurred
 _EPSILON = 1e-4
 
 
-def guess_polarity(image: Integer[np.ndarray, "rows cols"]) -> Polarity | None:
-    """Return what a grey picture looks like, or None where its figures do not agree or it is too small to tell."""
-    figures = polarity_figures(image)
-    if figures is None:
+def polarity_of(figures: Sequence[tuple[float, float]]) -> Polarity | None:
+    """Return what pictures with these `polarity_figures` look like together, or None where their medians do not agree."""
+    if not figures:
         return None
-    roughness, flat_level = figures
-    if roughness < _SMOOTHER and flat_level > _FLAT_LEVEL:
+    rougher, flat_level = np.median(np.asarray(figures), axis=0)
+    if rougher < -_ROUGHER and flat_level > _FLAT_LEVEL:
         return "bone_black"
-    return "bone_white" if roughness > _ROUGHER and flat_level < _FLAT_LEVEL else None
+    return "bone_white" if rougher > _ROUGHER and flat_level < -_FLAT_LEVEL else None
 
 
 def polarity_figures(image: Integer[np.ndarray, "rows cols"]) -> tuple[float, float] | None:
@@ -52,23 +55,27 @@ def polarity_figures(image: Integer[np.ndarray, "rows cols"]) -> tuple[float, fl
     inside, rough = levels[is_field], edges[is_field]
     dark, bright = np.quantile(inside, [0.15, 0.85])
     ratio = np.log((rough[inside >= bright].mean() + _EPSILON) / (rough[inside <= dark].mean() + _EPSILON))
-    around = _box_mean(edges)[is_field]
+    around = ndimage.uniform_filter(edges, 9)[is_field]
     flat = inside[around <= np.quantile(around, 0.2)].mean()
     return float(ratio), float(flat - inside.mean())
 
 
 def _field(levels: Float[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "rows cols"]:
-    """Return where the beam went: what is not as black, or as white, as at least two corners of the picture."""
+    """Return where the beam went: all but what has the extreme level of at least two corners and touches the border."""
     side = max(2, min(levels.shape) // 40)
-    corners = [levels[rows, cols].mean() for rows in _ends(side) for cols in _ends(side)]
-    is_field = levels > _SHUTTER
-    if sum(corner > 1 - _SHUTTER for corner in corners) >= 2:
-        is_field &= levels < 1 - _SHUTTER
-    return is_field
-
-
-def _ends(side: int) -> tuple[slice, slice]:
-    return slice(None, side), slice(-side, None)
+    ends = (slice(None, side), slice(-side, None))
+    corners = np.array([levels[rows, cols].mean() for rows in ends for cols in ends])
+    is_hidden = np.zeros(levels.shape, np.bool_)
+    if (corners < _SHUTTER).sum() >= 2:
+        is_hidden |= levels < _SHUTTER
+    if (corners > 1 - _SHUTTER).sum() >= 2:
+        is_hidden |= levels > 1 - _SHUTTER
+    if not is_hidden.any():
+        return ~is_hidden
+    seed = is_hidden.copy()
+    seed[1:-1, 1:-1] = False
+    touching = ndimage.binary_propagation(seed, mask=is_hidden)
+    return ~ndimage.binary_dilation(touching, iterations=_MARGIN_PX)
 
 
 def _small(image: Integer[np.ndarray, "rows cols"]) -> Float[np.ndarray, "small_rows small_cols"]:
@@ -77,14 +84,3 @@ def _small(image: Integer[np.ndarray, "rows cols"]) -> Float[np.ndarray, "small_
     scale = min(1.0, _SIDE_PX / max(grey.size))
     size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
     return np.asarray(grey.resize(size, Image.Resampling.BOX), np.float32)
-
-
-def _box_mean(values: Float[np.ndarray, "rows cols"], width: int = 9) -> Float[np.ndarray, "rows cols"]:
-    """Return the mean over a square of `width` around each value, edges repeated."""
-    half = width // 2
-    for axis in (0, 1):
-        padding = [(half + 1, half) if axis == each else (0, 0) for each in (0, 1)]
-        total = np.cumsum(np.pad(values, padding, mode="edge"), axis=axis, dtype=np.float64)
-        length = values.shape[axis]
-        values = (total.take(range(width, width + length), axis) - total.take(range(length), axis)) / width
-    return values

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from agglo.data.check.look import Digest, Look
+from agglo.data.check.polarity import polarity_of
 from agglo.data.check.report import Problem
 from agglo.data.check.survey import Row, Survey
 
@@ -32,7 +33,7 @@ def sizes(survey: Survey, digests: Sequence[Digest]) -> Iterator[Problem]:
 
 
 def polarity(survey: Survey, digests: Sequence[Digest]) -> Iterator[Problem]:
-    """Most pictures look as their polarity says: bone black unless `bone_white` is stated.
+    """Pictures look as their polarity says: bone black unless `bone_white` is stated.
 
     Videos of at least five frames are judged one by one, shorter ones and stills together, since one picture may mislead.
     """
@@ -44,11 +45,11 @@ def polarity(survey: Survey, digests: Sequence[Digest]) -> Iterator[Problem]:
             groups[name if is_long else f"stills {row.cell('polarity')}".strip()].append((row, digest))
     for name, frames in groups.items():
         stated = Counter(row.cell("polarity") or "bone_black" for row, _ in frames).most_common(1)[0][0]
-        seen = Counter(digest.polarity for _, digest in frames if digest.size)
-        for look, count in seen.items():
-            if look is not None and look != stated and 2 * count > seen.total():
-                said = f"stated is {stated}" if frames[0][0].cell("polarity") else "nothing is stated"
-                yield Problem("polarity", name, f"{count} of {seen.total()} pictures look {look}, {said}")
+        figures = [digest.polarity for _, digest in frames if digest.polarity is not None]
+        look = polarity_of(figures)
+        if look not in (None, stated):
+            said = f"stated is {stated}" if frames[0][0].cell("polarity") else "nothing is stated"
+            yield Problem("polarity", name, f"its {len(figures)} pictures look {look}, {said}")
 
 
 def _by_video(survey: Survey, digests: Sequence[Digest]) -> dict[tuple[str, str], list[tuple[Row, Digest]]]:
