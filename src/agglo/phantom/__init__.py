@@ -1,7 +1,9 @@
 """Synthetic lateral videofluoroscopic swallowing studies with exact labels: anatomy, a swallow in time, X-ray formation, truth.
 
-Read in this order: `presets`, `person`, `spine`, `head`, `throat`, `swallow`, `bolus` say what there is; `canvas`, `skeleton`,
-`moving`, `scene` put it on pixels; `unit` and `xray` take the picture; `visibility`, `truth`, `frame`, `study` hand it over.
+Read in this order: `presets`, `person`, `spine`, `head`, `throat`, `swallow`, `bolus`, `airway` say what there is (`sampling` draws
+it, `pose` puts it together, `kinematics` measures it); `canvas`, `skeleton`, `distractors`, `moving`, `scene` put it on pixels;
+`unit`, `xray`, `exposure`, `noise`, `codec` take the picture; `visibility`, `truth`, `frame`, `views`, `recording`, `study` hand it
+over; `annotator`, `cohort`, `workers` make many of them.
 """
 
 from agglo.phantom.frame import PhantomFrame

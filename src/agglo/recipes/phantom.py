@@ -22,12 +22,12 @@ from agglo.phantom.workers import Recorded, recorded
 __all__ = [
     "card",
     "cohort_of",
+    "held_out_cohort",
     "make_cohort",
     "make_phantom",
     "make_test_set",
     "open_test_set",
     "refuse_held_out",
-    "held_out_cohort",
 ]
 
 PARTS = ".parts"

@@ -60,7 +60,7 @@ def test_a_hidden_c7_is_left_out_and_any_other_is_not(frame):
 def test_the_visible_part_is_a_part_and_its_share_is_the_fraction(frame):
     masks, states = masks_as(frame, "visible", ("k",))
     assert not (masks & ~frame.masks).any()
-    assert (masks.sum() < frame.masks.sum())
+    assert masks.sum() < frame.masks.sum()
     assert masks.any()
     for name in ("bolus", "pharynx", "trachea"):
         at = STRUCTURES.index(name)
