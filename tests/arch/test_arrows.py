@@ -33,8 +33,9 @@ MAY_IMPORT = {
     "predict": "agglo_runtime core students decoders",
     "report": "core evaluate",
     "recipes": BELOW_RECIPES,
+    "ablate": f"{BELOW_RECIPES} recipes",
     "bench": f"{BELOW_RECIPES} recipes",
-    "cli": "recipes bench config core",
+    "cli": "recipes ablate bench config core",
     "__main__": "cli",  # `python -m agglo`
     "__init__": BELOW_RECIPES,  # the package's own front: `agglo.load`, `agglo.open_dataset`
 }

@@ -63,18 +63,19 @@ class AlignTask(Task):
         """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,H/2,W/2], "known": [B,K]}`."""
         is_tuned = self.encoder.tuned_from is not None and step >= self.encoder.tuned_from
         logits = self.logits(batch["grey"], is_tuned=is_tuned)
-        with torch.autocast(logits.device.type, enabled=False):  # losses in float32, whatever the precision
-            return self._reduce(logits.float(), batch["coverage"], batch["known"])
+        return known_loss(logits, batch["coverage"], batch["known"], dice_weight=self.dice_weight)
 
-    def _reduce(
-        self,
-        logits: Float[Tensor, "batch structures h w"],
-        coverage: Float[Tensor, "batch structures h w"],
-        known: Bool[Tensor, "batch structures"],
-    ) -> Outcome:
+
+def known_loss(
+    logits: Float[Tensor, "batch structures h w"],
+    coverage: Float[Tensor, "batch structures h w"],
+    known: Bool[Tensor, "batch structures"],
+    *,
+    dice_weight: float,
+) -> Outcome:
+    """Return cross-entropy plus weighted Dice loss over the structures that are known, in float32 whatever the precision."""
+    with torch.autocast(logits.device.type, enabled=False):
         share = known.float() / known.sum().clamp_min(1)
-        entropy = (binary_cross_entropy(logits, coverage) * share).sum()
-        dice = (dice_loss(logits, coverage) * share).sum()
-        return Outcome(
-            entropy + self.dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()}
-        )
+        entropy = (binary_cross_entropy(logits.float(), coverage) * share).sum()
+        dice = (dice_loss(logits.float(), coverage) * share).sum()
+    return Outcome(entropy + dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()})

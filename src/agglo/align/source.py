@@ -21,13 +21,17 @@ class MaskSource:
         *,
         size_px: int,
         seed: int,
+        stride_px: int = 2,
     ) -> None:
         """Take the frames `indices` of `dataset`; those without any judged structure are left out.
+
+        `stride_px` is the pixels of a view per cell of its coverage: what the decoder's logits have.
 
         Raises:
             DataError: none of the frames has a label.
         """
         self.dataset, self.recipe, self.size_px, self.seed = dataset, recipe, size_px, seed
+        self.cells = size_px // stride_px
         self.indices = [index for index in indices if dataset.frames[index].is_labelled]
         if not self.indices:
             raise DataError(
@@ -39,15 +43,13 @@ class MaskSource:
         return len(self.indices)
 
     def sample(self, index: int, turn: int) -> dict[str, Any]:
-        """Return `{"grey": [S, S], "coverage": [K, S/2, S/2], "known": [K]}` of view `turn`."""
+        """Return `{"grey": [S, S], "coverage": [K, S/stride, S/stride], "known": [K]}` of view `turn`."""
         frame = self.indices[index]
         image = self.dataset.image(frame)
         height, width = image.shape
         view = sample_view(self.recipe, seed=self.seed, frame=frame, number=turn, height=height, width=width)
         grey = render_image(image, view, self.size_px)
-        coverage = render_bits(
-            self.dataset.bits(frame), len(self.dataset.structures), view, self.size_px // 2
-        )
+        coverage = render_bits(self.dataset.bits(frame), len(self.dataset.structures), view, self.cells)
         known = [state.is_judged for state in self.dataset.frames[frame].states]
         return {
             "grey": torch.tensor(grey),

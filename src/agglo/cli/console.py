@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from agglo.cli import bench, catalogue, data, lab, phantom, predict, run, store
+from agglo.cli import ablate, bench, catalogue, data, lab, phantom, predict, run, store
 from agglo.core.errors import AggloError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ catalogue.add_to(app)
 app.add_typer(store.app, name="store")
 app.add_typer(data.app, name="data")
 app.add_typer(lab.app, name="lab")
+ablate.add_to(app)
 bench.add_to(app)
 
 OFFLINE = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}

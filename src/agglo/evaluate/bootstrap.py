@@ -58,6 +58,21 @@ def interval(
     Returns:
         None when any seed has fewer than `MIN_PATIENTS` patients with a value, or there are no seeds.
     """
+    means = draws(seeds, keys=keys, num_draws=num_draws)
+    if means is None:
+        return None
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(means, (tail, 100 - tail))
+    return Interval(float(low), float(high))
+
+
+def draws(
+    seeds: Sequence[Float[np.ndarray, "_ structures"]],
+    *,
+    keys: Sequence[int | str],
+    num_draws: int = NUM_DRAWS,
+) -> Float[np.ndarray, " draws"] | None:
+    """Return the bootstrap's means from which `interval` (see there) takes its bounds; None where it gives none."""
     kept = [values[~np.isnan(values).all(axis=1)] for values in seeds]
     if not kept or min(len(values) for values in kept) < MIN_PATIENTS:
         return None
@@ -70,9 +85,13 @@ def interval(
             is_drawn = times > repeat
             counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=num_draws)
             means += np.where(is_drawn, _macro_means(values, counts.astype(np.float64)), 0.0)
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(means / len(kept), (tail, 100 - tail))
-    return Interval(float(low), float(high))
+    return means / len(kept)
+
+
+def p_value(means: Float[np.ndarray, " draws"]) -> float:
+    """Return the two-sided bootstrap p of a difference being 0: twice the share of draws on the rarer side, never 0."""
+    rarer = min(int((means <= 0).sum()), int((means >= 0).sum()))
+    return min(1.0, 2 * (rarer + 1) / (len(means) + 1))
 
 
 def _macro_means(

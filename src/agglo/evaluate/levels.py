@@ -36,15 +36,19 @@ class Outline:
 
     Attributes:
         dice: 0 where nothing was predicted there.
+        is_detected: whether anything was.
         hd95_px: None where nothing was predicted.
         hd95_penalised_px: the same, a miss costing the diagonal of the field.
         nsd_2mm: None where the spacing is unknown.
+
+    Distances are None too where none were asked for.
     """
 
     dice: float
-    hd95_px: float | None
-    hd95_penalised_px: float
-    nsd_2mm: float | None
+    is_detected: bool
+    hd95_px: float | None = None
+    hd95_penalised_px: float | None = None
+    nsd_2mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,15 +122,19 @@ def unions_of(predicted: MemberMasks, reference: MemberMasks, counts: Sequence[b
     return (named | others) & ~ignored, wanted
 
 
-def outline_of(predicted: Mask, reference: Mask, ruler: Ruler) -> Outline:
-    """Return Dice and surface distances of one union against another; a miss is never free."""
-    if not predicted.any():
-        return Outline(0.0, None, ruler.miss_px, 0.0 if ruler.spacing_mm else None)
+def outline_of(predicted: Mask, reference: Mask, ruler: Ruler | None) -> Outline:
+    """Return Dice of one union against another, and surface distances where there is a `ruler`; a miss is never free."""
+    is_detected = bool(predicted.any())
+    if ruler is None or not is_detected:
+        overlap = dice(predicted, reference)
+        if ruler is None:
+            return Outline(overlap, is_detected)
+        return Outline(overlap, is_detected, None, ruler.miss_px, 0.0 if ruler.spacing_mm else None)
     hd95_px = hd95_of(surface_distances(predicted, reference), ruler.hd95_mode)
     nsd_2mm = None
     if ruler.spacing_mm:
         nsd_2mm = nsd_of(surface_distances(predicted, reference, spacing=ruler.spacing_mm), 2.0)
-    return Outline(dice(predicted, reference), hd95_px, hd95_px, nsd_2mm)
+    return Outline(dice(predicted, reference), is_detected, hd95_px, hd95_px, nsd_2mm)
 
 
 def level_table(frames: Sequence[LevelFrame], members: Sequence[str]) -> dict[str, Any]:
@@ -162,7 +170,7 @@ def _outline_means(frames: Sequence[LevelFrame]) -> dict[str, Any]:
             for name, values in by_patient.items()
         },
         "dice_ci95": list(found) if found else None,
-        "miss_rate": sum(frame.outline.hd95_px is None for frame in frames) / len(frames) if frames else None,
+        "miss_rate": sum(not frame.outline.is_detected for frame in frames) / len(frames) if frames else None,
     }
 
 

@@ -30,10 +30,12 @@ class ScoreRules:
     Attributes:
         hd95_mode: `pooled` (medpy's reading, the one of the published VFSS figures) or `max` (MONAI's).
         headline_min_visible: averages are taken over structures of which at least this share can be seen.
+        has_distances: whether distances between surfaces are measured; they cost most of the time, and are None without.
     """
 
     hd95_mode: HausdorffMode = "pooled"
     headline_min_visible: float = 0.5
+    has_distances: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,7 @@ def score_frame(
             is_detected=bool(predicted[index].any()),
         )
         if states[index] is State.PRESENT and reference[index].any():
-            case = _score_present(
-                case, predicted[index], reference[index], facts, (rules or ScoreRules()).hd95_mode
-            )
+            case = _score_present(case, predicted[index], reference[index], facts, rules or ScoreRules())
         elif states[index] is State.ABSENT:
             case = _score_absent(case, predicted[index], facts)
         cases.append(case)
@@ -106,14 +106,16 @@ def score_frame(
 
 
 def _score_present(
-    case: Case, predicted: Mask, reference: Mask, facts: FrameFacts, mode: HausdorffMode
+    case: Case, predicted: Mask, reference: Mask, facts: FrameFacts, rules: ScoreRules
 ) -> Case:
+    if not rules.has_distances:
+        return replace(case, is_scored=True, dice=dice(predicted, reference))
     if not case.is_detected:
         miss = 0.0 if facts.spacing_mm else None
         diagonal = facts.field_diagonal_px or math.hypot(*reference.shape)
         return replace(case, is_scored=True, dice=0.0, hd95_penalised_px=diagonal, nsd_1mm=miss, nsd_2mm=miss)
     distances_px = surface_distances(predicted, reference)
-    hd95_px = hd95_of(distances_px, mode)
+    hd95_px = hd95_of(distances_px, rules.hd95_mode)
     scored = replace(
         case, is_scored=True, dice=dice(predicted, reference), hd95_px=hd95_px, hd95_penalised_px=hd95_px
     )

@@ -88,15 +88,25 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 def mask_source(run: Run) -> MaskSource:
     """Return the labelled training frames: of all patients, or of as many as the recipe says, drawn by its seed."""
-    recipe, found = run.recipe, run.dataset
-    indices = list(run.split["train"])
+    return labelled_source(run.recipe, run.dataset, run.split["train"])
+
+
+def labelled_source(
+    recipe: Recipe, found: Dataset, train: Sequence[int], *, stride_px: int = 2
+) -> MaskSource:
+    """Return the frames `train` of the first `align.labelled_patients` patients of an order that only the seed decides.
+
+    So few labels are always among many.
+    """
+    indices = list(train)
     if recipe.align.labelled_patients is not None:
         patients = sorted({found.frames[index].patient for index in indices})
         order = generator(recipe.seed, "labelled patients").permutation(len(patients))
         kept = {patients[place] for place in order[: recipe.align.labelled_patients]}
         indices = [index for index in indices if found.frames[index].patient in kept]
     views = build.view_recipe(recipe.views, first_is_identity=False)
-    return MaskSource(found, indices, views, size_px=recipe.student.input_px, seed=recipe.seed)
+    size_px, seed = recipe.student.input_px, recipe.seed
+    return MaskSource(found, indices, views, size_px=size_px, seed=seed, stride_px=stride_px)
 
 
 def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Plan) -> Facts:

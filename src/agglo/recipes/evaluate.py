@@ -22,7 +22,7 @@ from agglo.predict import Predictor, load
 from agglo.recipes import build
 from agglo.recipes.align import model_folder
 from agglo.recipes.context import Run
-from agglo.recipes.dataset import make_phantom
+from agglo.recipes.phantom import make_phantom
 from agglo.recipes.score import score_frames
 from agglo.recipes.stage import Facts
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
@@ -69,7 +69,7 @@ def evaluate(run: Run) -> bool:
             predictor = load(model_folder(run, arm))
             for extra in further:
                 _score(run, arm, predictor, extra, folder / extra.name)
-            means[arm] = _score(run, arm, predictor, _own_test(run), folder)
+            means[arm] = _score(run, arm, predictor, own_test(run), folder)
         write_json(stage.folder / "teachers.json", list(_teachers(run)))
         return {"mean_dice": means}
 
@@ -90,7 +90,8 @@ def further_test(run: Run, config: FurtherTest) -> TestSet:
     return TestSet(config.name, found, tuple(labelled))
 
 
-def _own_test(run: Run) -> TestSet:
+def own_test(run: Run) -> TestSet:
+    """Return the run's own test part."""
     labelled = (index for index in run.split[SPLIT] if run.dataset.frames[index].is_labelled)
     return TestSet(SPLIT, run.dataset, tuple(labelled))
 
@@ -120,7 +121,7 @@ def _score(run: Run, arm: str, predictor: Predictor, tested: TestSet, folder: Pa
         split=tested.name,
         groups=tested.dataset.groups,
         teachers=[teacher["name"] for teacher in predictor.config.teachers],
-        is_phantom=_is_phantom(tested.dataset),
+        is_phantom=is_phantom(tested.dataset),
         rules=rules,
     )
     scores |= scored.extra_tables(tested.dataset)
@@ -133,14 +134,15 @@ def _score(run: Run, arm: str, predictor: Predictor, tested: TestSet, folder: Pa
     return mean
 
 
-def _is_phantom(found: Dataset) -> bool:
+def is_phantom(found: Dataset) -> bool:
+    """Return whether a dataset is synthetic."""
     return bool(found.description.get("is_phantom", False))
 
 
 def _may_show(run: Run) -> bool:
     """Return whether pictures of this dataset may be kept: pictures of real people only where the recipe says `all`."""
     images = run.recipe.report.images
-    return images == "all" or (images == "phantom" and _is_phantom(run.dataset))
+    return images == "all" or (images == "phantom" and is_phantom(run.dataset))
 
 
 def _teachers(run: Run) -> Sequence[dict[str, Any]]:

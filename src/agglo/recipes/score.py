@@ -83,12 +83,12 @@ def score_levels(
         return None
     shifts = shifts_of(predicted[places], reference[places], counts)
     counted = [name for name, is_counted in zip(members, counts, strict=True) if is_counted]
-    diagonal = frame.facts.get("field_diagonal_px")
-    miss_px = float(diagonal) if diagonal else math.hypot(*reference.shape[1:])
-    outline = outline_of(
-        *unions_of(predicted[places], reference[places], counts),
-        Ruler(rules.hd95_mode, frame.spacing_mm, miss_px),
-    )
+    ruler = None
+    if rules.has_distances:
+        diagonal = frame.facts.get("field_diagonal_px")
+        miss_px = float(diagonal) if diagonal else math.hypot(*reference.shape[1:])
+        ruler = Ruler(rules.hd95_mode, frame.spacing_mm, miss_px)
+    outline = outline_of(*unions_of(predicted[places], reference[places], counts), ruler)
     return LevelFrame(
         frame=frame.id,
         patient=frame.patient,

@@ -76,7 +76,8 @@ def test_what_does_not_count_is_neither_rewarded_nor_punished() -> None:
 
 def test_a_missed_column_pays() -> None:
     missed = outline_of(np.zeros((SIZE, SIZE), bool), TRUTH.any(axis=0), Ruler("max", (1.0, 1.0), 33.9))
-    assert missed == Outline(dice=0.0, hd95_px=None, hd95_penalised_px=33.9, nsd_2mm=0.0)
+    assert missed == Outline(dice=0.0, is_detected=False, hd95_px=None, hd95_penalised_px=33.9, nsd_2mm=0.0)
+    assert outline_of(TRUTH[0], TRUTH[0], None) == Outline(1.0, True)
     unknown = outline_of(TRUTH[0], TRUTH.any(axis=0), Ruler("max", None, 33.9))
     assert unknown.nsd_2mm is None
     assert unknown.dice == pytest.approx(2 * 40 / 200)
@@ -89,7 +90,7 @@ def frame(patient: str, *shifts: int | None, dice: float = 0.9) -> LevelFrame:
         patient,
         "v/s",
         dict(zip(NAMES, shifts, strict=True)),
-        Outline(dice, hd95, hd95 or 50.0, None),
+        Outline(dice, bool(dice), hd95, hd95 or 50.0, None),
     )
 
 

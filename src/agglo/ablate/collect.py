@@ -1,0 +1,187 @@
+"""From the cells that are there to one table: figures by arm, column and labelled patients, and differences from the bar.
+
+Only the cells' JSON files are read, so tables can be made on any machine, of any part of a grid.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agglo.ablate.cell import cell_file
+from agglo.ablate.grid import COLUMNS, Plan
+from agglo.core.errors import RunFolderError
+from agglo.core.files import read_json
+from agglo.evaluate.arms import MIN_SEEDS, Difference, Seeds, difference, figure, with_holm
+
+Cells = Mapping[tuple[str, str, int, int], Mapping[str, Any]]
+"""Contents of cell files by arm, column, labelled patients and seed."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm, column and count on one test set."""
+
+    arm: str
+    column: str
+    patients: int
+    cells: Sequence[Mapping[str, Any]]
+    scores: Seeds
+
+
+def read_cells(plan: Plan) -> dict[tuple[str, str, int, int], dict[str, Any]]:
+    """Return every finished cell of the grid."""
+    found = {}
+    for cell in plan.cells():
+        path = cell_file(plan, cell)
+        if path.exists():
+            found[cell.arm, cell.column, cell.patients, cell.seed] = read_json(path)
+    return found
+
+
+def collect(plan: Plan) -> dict[str, Any]:
+    """Return the table of a grid as `table.json` holds it.
+
+    Raises:
+        RunFolderError: no cell is there, or cells were not scored on the same cases.
+    """
+    cells = read_cells(plan)
+    if not cells:
+        raise RunFolderError(
+            f"{plan.grid.out / 'cells'} must hold finished cells, but has none of this grid; run it first"
+        )
+    names = list(dict.fromkeys(name for content in cells.values() for name in content["tests"]))
+    return {
+        "grid": plan.grid.name,
+        "bar": plan.grid.bar,
+        "is_phantom": all(test["is_phantom"] for each in cells.values() for test in each["tests"].values()),
+        "num_cells": len(cells),
+        "num_cells_of_grid": len(plan.cells()),
+        "tests": {name: _test_table(plan, cells, name) for name in names},
+        "arms": {name: _arm_facts(plan, cells, name) for name in plan.grid.arms},
+        "notes": _notes(plan, cells),
+    }
+
+
+def _test_table(plan: Plan, cells: Cells, test: str) -> dict[str, Any]:
+    rows = list(_rows(plan, cells, test))
+    _require_same_cases([content["tests"][test] for row in rows for content in row.cells], test)
+    bars = {row.patients: row.scores for row in rows if row.arm == plan.grid.bar}
+    pairs = [
+        (row, found)
+        for row in rows
+        if row.arm != plan.grid.bar
+        and row.patients in bars
+        and (found := difference(row.scores, bars[row.patients])) is not None
+    ]
+    corrected = with_holm([found for _, found in pairs])
+    against = {
+        (row.arm, row.column, row.patients): each for (row, _), each in zip(pairs, corrected, strict=True)
+    }
+    first = rows[0].cells[0]["tests"][test]
+    return {
+        "patients": len(first["dice"]),
+        "frames": first["frames"],
+        "rows": [_as_json(row, test, against.get((row.arm, row.column, row.patients))) for row in rows],
+    }
+
+
+def _rows(plan: Plan, cells: Cells, test: str) -> Sequence[Row]:
+    rows = []
+    for name, arm in plan.grid.arms.items():
+        for column in COLUMNS[arm.kind]:
+            for count in plan.grid.patients:
+                of_row = {seed: cells.get((name, column, count, seed)) for seed in plan.grid.seeds}
+                there = {seed: each for seed, each in of_row.items() if each is not None}
+                if there:
+                    scores = {seed: _matrix(each["tests"][test]) for seed, each in there.items()}
+                    rows.append(Row(name, column, count, list(there.values()), scores))
+    return rows
+
+
+def _as_json(row: Row, test: str, against: Difference | None) -> dict[str, Any]:
+    found = figure(row.scores)
+    tests = [content["tests"][test] for content in row.cells]
+    return {
+        "arm": row.arm,
+        "column": row.column,
+        "patients": row.patients,
+        "seeds": sorted(row.scores),
+        "dice": found.mean,
+        "dice_ci95": list(found.interval) if found.interval else None,
+        "dice_by_seed": list(found.by_seed),
+        "level_right": _mean_of(tests, "level_right"),
+        "outline_dice": _mean_of(tests, "outline_dice"),
+        "minus_bar": _difference_json(against),
+    }
+
+
+def _difference_json(found: Difference | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "mean": found.mean,
+        "ci95": list(found.interval) if found.interval else None,
+        "p": found.p,
+        "p_holm": found.p_holm,
+        "num_seeds": found.num_seeds,
+        "verdict": found.verdict,
+    }
+
+
+def _mean_of(tests: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """Return the mean over seeds of the mean over patients of a figure of the ordered levels; None where there are none."""
+    values = [[each for each in test["levels"][key] if each is not None] for test in tests if test["levels"]]
+    known = [float(np.mean(each)) for each in values if each]
+    return float(np.mean(known)) if known else None
+
+
+def _matrix(test: Mapping[str, Any]) -> np.ndarray:
+    """Return Dice by patient and structure, NaN where there is none."""
+    return np.array(
+        [[np.nan if value is None else value for value in row] for row in test["dice"]], np.float64
+    )
+
+
+def _require_same_cases(tests: Sequence[Mapping[str, Any]], name: str) -> None:
+    if len({(test["cases"], test["patients"]) for test in tests}) > 1:
+        raise RunFolderError(
+            f"cells must be scored on the same cases to be compared, but those of test set {name!r} differ; make them anew"
+        )
+
+
+def _arm_facts(plan: Plan, cells: Cells, name: str) -> dict[str, Any]:
+    own = [content for (arm, *_), content in cells.items() if arm == name]
+    wall_s = [sum(content["wall_s"].values()) for content in own]
+    return {
+        "kind": plan.grid.arms[name].kind,
+        "note": plan.grid.arms[name].note,
+        "lacks": plan.lack_of(name) if not own else None,
+        "teachers": own[0]["teachers"] if own else [],
+        "cells": len(own),
+        "wall_s": float(np.mean(wall_s)) if wall_s else None,
+        "learning_rates": {content["column"]: content["training"]["learning_rate"] for content in own},
+        "kept_steps": [[content["training"]["kept_step"], content["training"]["steps"]] for content in own],
+    }
+
+
+def _notes(plan: Plan, cells: Cells) -> list[str]:
+    notes = []
+    seeds = {seed for *_, seed in cells}
+    if len(seeds) < MIN_SEEDS:
+        notes.append(
+            f"Only {len(seeds)} of the {MIN_SEEDS} seeds that a table needs: no claim rests on this."
+        )
+    missing = len(plan.cells()) - len(cells)
+    if missing:
+        notes.append(f"{missing} of {len(plan.cells())} cells are not there.")
+    often = {content["cell"]: content["scorings_of_test"] for content in cells.values()}
+    twice = [
+        name
+        for name, times in often.items()
+        if times > max(len(content["tests"]) for content in cells.values())
+    ]
+    if twice:
+        notes.append(f"Scored on test more than once, after an interruption: {', '.join(twice)}.")
+    return notes

@@ -1,0 +1,183 @@
+"""What a step of each kind of training costs on this machine, measured side by side in one process on batches in memory.
+
+Equal wall time and the estimate of a grid both rest on it: side by side, another load on the machine strikes all kinds alike.
+"""
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from agglo.ablate.grid import FROM_MASKS, Cell, Plan
+from agglo.ablate.unet import UNet, UNetTask
+from agglo.config.schema import Recipe
+from agglo.core.files import fingerprint, read_json, write_json
+from agglo.distill import DistilTask, TeacherTarget, make_balancer, make_head
+from agglo.features import Normaliser
+from agglo.recipes import build
+from agglo.recipes.environment import environment
+from agglo.students import calibrate_norms
+from agglo.teachers import entry_of, spec_of
+from agglo.train import Task
+from agglo.train.optimizer import make_optimizer
+
+if TYPE_CHECKING:
+    from agglo.ablate.ground import Ground
+
+WARM_UP, ROUNDS = 2, 5
+USUAL_STRUCTURES = 12
+FROZEN, FINETUNE = "frozen", "finetune"
+
+
+def probed(plan: Plan) -> dict[str, float]:
+    """Return seconds of a step by kind: `distil ARM`, `frozen`, `finetune`, `supervised`, `unet ARM`; `image` of one test image.
+
+    Measured once for a grid's folder and kept in `OUT/probe.json`.
+    """
+    path = plan.grid.out / "probe.json"
+    recipe = plan.recipe(plan.grid.equal_to, seed=plan.grid.seeds[0])
+    settings = {
+        "student": recipe.student.model_dump(mode="json"),
+        "batch_size": [recipe.distill.batch_size, recipe.align.batch_size],
+        "arms": {name: arm.model_dump(mode="json") for name, arm in plan.grid.arms.items()},
+    }
+    identity = fingerprint(settings)
+    if not path.exists() or read_json(path)["identity"] != identity:
+        seconds = _measure(plan)
+        write_json(path, {"identity": identity, "seconds": seconds, "environment": environment()})
+    found: dict[str, float] = read_json(path)["seconds"]
+    return found
+
+
+def budget_of(ground: "Ground", cell: Cell) -> dict[str, float | int]:
+    """Return how many steps an arm from masks alone can take in the wall time of the arm it is to be equal to.
+
+    That is extracting with all its teachers, distilling, and aligning with a tuned encoder: the steps of both by the step times of
+    `probed`, the extraction as it was measured.
+    """
+    grid, seconds = ground.plan.grid, probed(ground.plan)
+    recipe = ground.plan.recipe(grid.equal_to, seed=cell.seed)
+    pool = len(ground.features[0])
+    distil = build.plan(recipe.distill, seed=0, num_samples=pool).steps
+    align = build.plan(recipe.align, seed=0, num_samples=1).steps
+    budget_s = (
+        ground.extraction_s(recipe)
+        + distil * seconds[f"distil {grid.equal_to}"]
+        + align * mixed(recipe, seconds)
+    )
+    kind = grid.arms[cell.arm].kind
+    step_s = seconds["supervised" if kind == "supervised" else f"unet {cell.arm}"]
+    assert kind in FROM_MASKS
+    return {"budget_s": round(budget_s, 2), "step_s": step_s, "steps": max(1, int(budget_s / step_s))}
+
+
+def mixed(recipe: Recipe, seconds: dict[str, float]) -> float:
+    """Return the mean seconds of an aligning step that is frozen for a share of the steps, then tuned."""
+    share = recipe.align.frozen_share
+    return share * seconds[FROZEN] + (1 - share) * seconds[FINETUNE]
+
+
+def _measure(plan: Plan) -> dict[str, float]:
+    grid, found = plan.grid, {}
+    recipe = plan.recipe(grid.equal_to, seed=grid.seeds[0])
+    masks = _mask_batch(recipe, stride_px=2)
+    student = build.student(recipe, arm="distil")
+    calibrate_norms(student, [student.preprocess(masks["grey"])])
+    for name, column in ((FROZEN, "frozen"), (FINETUNE, "finetune")):
+        tuned = plan.recipe(grid.equal_to, column=column, seed=grid.seeds[0])  # type: ignore[arg-type]
+        task = build.align_task(tuned, build.student(tuned, arm="distil"), USUAL_STRUCTURES, steps=1)
+        found[name] = _step_s(task, recipe, masks)
+    alone = build.supervised_task(recipe, USUAL_STRUCTURES)
+    found["supervised"] = _step_s(alone, recipe, masks)
+    found["image"] = _median(lambda: _look(alone, recipe.student.input_px))
+    for name, arm in grid.arms.items():
+        if arm.kind == "unet":
+            size_px = recipe.student.input_px
+            net = UNet(num_structures=USUAL_STRUCTURES, size_px=size_px, width=arm.width)
+            found[f"unet {name}"] = _step_s(
+                UNetTask(net, dice_weight=1.0), recipe, _mask_batch(recipe, stride_px=1)
+            )
+        if arm.kind == "distil":
+            task_of = plan.recipe(name, seed=grid.seeds[0])
+            found[f"distil {name}"] = _step_s(*_distil(task_of))
+    return {name: round(seconds, 4) for name, seconds in found.items()}
+
+
+def _mask_batch(recipe: Recipe, *, stride_px: int) -> dict[str, torch.Tensor]:
+    size, count = recipe.student.input_px, recipe.align.batch_size
+    return {
+        "grey": torch.rand(count, size, size),
+        "coverage": torch.rand(count, USUAL_STRUCTURES, size // stride_px, size // stride_px),
+        "known": torch.ones(count, USUAL_STRUCTURES, dtype=torch.bool),
+    }
+
+
+def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
+    """Return a distilling task with features of the right shapes; what is in them costs nothing."""
+    specs = {each.key: spec_of(entry_of(each.name), input_px=each.input_px) for each in recipe.teachers}
+    hidden = max(spec.dim for spec in specs.values())
+    targets: dict[str, TeacherTarget] = {}
+    for name, spec in specs.items():
+        head: nn.Module = make_head(
+            recipe.distill.head, student_dim=build.EMBED_DIM, teacher_dim=spec.dim, hidden_dim=hidden
+        )
+        targets[name] = TeacherTarget(Normaliser(torch.zeros(spec.dim), torch.eye(spec.dim), 1.0), head)
+    balancer = make_balancer(recipe.distill.balance, num_teachers=len(specs), embed_dim=build.EMBED_DIM)
+    task = DistilTask(
+        build.student(recipe, arm="distil"),
+        targets,
+        balancer,
+        loss=recipe.distill.loss,
+        match=recipe.distill.match,
+    )
+    size, count = recipe.student.input_px, recipe.distill.batch_size
+    batch = {
+        "grey": torch.rand(count, size, size),
+        "inside": torch.ones(count, size // 8, size // 8),
+        "features": {name: torch.randn(count, spec.dim, *spec.grid).half() for name, spec in specs.items()},
+    }
+    return task, recipe, batch
+
+
+def _step_s(task: Task, recipe: Recipe, batch: dict[str, Any]) -> float:
+    device = build.device(recipe).resolved
+    task.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task.train()
+    plan = build.plan(recipe.align.model_copy(update={"steps": 1, "epochs": None}), seed=0, num_samples=1)
+    optimizer = make_optimizer(task, plan)
+    placed = _to(batch, device)
+
+    def step() -> None:
+        task(placed, 10**9).total.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return _median(step)
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    return (
+        {key: _to(each, device) for key, each in value.items()}
+        if isinstance(value, dict)
+        else value.to(device)
+    )
+
+
+@torch.inference_mode()
+def _look(task: Any, size_px: int) -> None:
+    task.eval()
+    task.logits(torch.rand(1, size_px, size_px, device=next(task.parameters()).device), is_tuned=False)
+
+
+def _median(work: Callable[[], None]) -> float:
+    times = []
+    for _ in range(WARM_UP + ROUNDS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return median(times[WARM_UP:])

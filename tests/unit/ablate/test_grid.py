@@ -1,0 +1,115 @@
+"""Grids: which cells there are, which recipe each has, and what makes a cell another one."""
+
+from pathlib import Path
+
+import pytest
+
+from agglo.ablate.engine import pending
+from agglo.ablate.grid import Cell, Plan, load_grid, merged
+from agglo.core.errors import ConfigError
+
+BASE = """
+name: base
+out: nowhere
+data: {phantom: {patients: 8, frames: 2, size_px: 128}}
+teachers: [{name: lab-sam}]
+student: {input_px: 64}
+distill: {steps: 3}
+align: {steps: 4}
+"""
+GRID = """
+name: grid
+out: grid-out
+base: base.yaml
+set: {distill: {steps: 5}}
+patients: [1, 3]
+seeds: [0, 1]
+arms:
+  supervised: {kind: supervised}
+  random: {kind: random}
+  all: {teachers: [{name: lab-sam}, {name: lab-dino}], set: {distill: {balance: uniform}}}
+  gone: {teachers: [{name: lab-sam, label: sam-b, weights: nowhere.safetensors}]}
+"""
+
+
+@pytest.fixture
+def grid_file(tmp_path: Path) -> Path:
+    (tmp_path / "base.yaml").write_text(BASE)
+    (tmp_path / "grid.yaml").write_text(GRID)
+    return tmp_path / "grid.yaml"
+
+
+@pytest.fixture
+def plan(grid_file: Path, tmp_path: Path) -> Plan:
+    return load_grid(grid_file, [f"out={tmp_path / 'out'}"])
+
+
+def test_cells_are_all_combinations_seed_by_seed(plan: Plan) -> None:
+    cells = plan.cells()
+    assert len(cells) == len(set(cells)) == 2 * 2 * (1 + 1 + 2 + 2)
+    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
+    assert {cell.column for cell in cells if cell.arm == "random"} == {"frozen"}
+    assert {cell.column for cell in cells if cell.arm == "supervised"} == {"finetune"}
+    assert [cell.name for cell in plan.cells("all-frozen-*-s1")] == ["all-frozen-n01-s1", "all-frozen-n03-s1"]
+
+
+def test_a_cell_has_its_own_recipe(plan: Plan) -> None:
+    recipe = plan.recipe_of(Cell("all", "frozen", 3, 1))
+    assert (recipe.distill.steps, recipe.distill.balance, recipe.seed) == (5, "uniform", 1)
+    assert (recipe.align.encoder, recipe.align.labelled_patients, recipe.align.select) == (
+        "frozen",
+        3,
+        "best",
+    )
+    assert [teacher.key for teacher in recipe.teachers] == ["lab-sam", "lab-dino"]
+    assert plan.recipe("random", seed=0).distill.balance == "attention"
+
+
+def test_what_is_shared_has_every_teacher_that_is_here(plan: Plan) -> None:
+    assert [teacher.key for teacher in plan.shared_recipe().teachers] == ["lab-sam", "lab-dino"]
+    assert "sam-b must find its weights at nowhere.safetensors" in (plan.lack_of("gone") or "")
+    assert plan.lack_of("all") is None
+    assert {cell.arm for cell in pending(plan)} == {"supervised", "random", "all"}
+
+
+IDENTITY_CASES = {  # name: (override, names of cells that become others)
+    "steps of stage 1": ("set.distill.steps=6", {"supervised", "random", "all"}),
+    "how often is logged": ("set.align.log_every=3", set()),
+    "another arm": ("arms.more={teachers: [{name: lab-clip}]}", set()),
+    "another count": ("patients=[1, 3, 10]", set()),
+    "rates": ("arms.random.learning_rates=[0.1]", {"random"}),
+}
+
+
+@pytest.mark.parametrize(("override", "others"), IDENTITY_CASES.values(), ids=IDENTITY_CASES)
+def test_what_makes_a_cell_another_one(grid_file: Path, plan: Plan, override: str, others: set[str]) -> None:
+    changed = load_grid(grid_file, [override])
+    cells = [Cell(arm, "frozen", 1, 0) for arm in ("supervised", "random", "all")]
+    assert {cell.arm for cell in cells if changed.identity(cell) != plan.identity(cell)} == others
+
+
+REFUSED_CASES = {  # name: (override, what the message says)
+    "no bar": ("bar=nobody", "`bar` must name an arm, got 'nobody'"),
+    "nothing to be equal to": ("equal_to=random", "`equal_to` must name an arm of kind distil"),
+    "teachers of a U-Net": ("arms.random.teachers=[{name: lab-sam}]", "if its kind is distil, and only then"),
+    "twice the same seed": ("seeds=[1, 1]", "must each be different"),
+    "unknown setting": ("set.align.step=3", "align.step: Extra inputs are not permitted"),
+    "unknown teacher": ("arms.all.teachers=[{name: nobody}]", "nobody"),
+}
+
+
+@pytest.mark.parametrize(("override", "text"), REFUSED_CASES.values(), ids=REFUSED_CASES)
+def test_a_grid_that_cannot_be_is_refused(grid_file: Path, override: str, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_grid(grid_file, [override])
+    assert text in str(caught.value)
+
+
+def test_merging_goes_section_by_section_and_touches_nothing() -> None:
+    before = {"a": {"b": 1, "c": [1, 2]}, "d": 2}
+    assert merged(before, {"a": {"c": [3]}, "e": {"f": 4}}) == {
+        "a": {"b": 1, "c": [3]},
+        "d": 2,
+        "e": {"f": 4},
+    }
+    assert before == {"a": {"b": 1, "c": [1, 2]}, "d": 2}
