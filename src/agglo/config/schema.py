@@ -30,7 +30,8 @@ class PhantomConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=1_000_000_000)] = 1
     preset: str = "standard"
     masks: Literal["exact", "visible", "annotator"] = Field(
-        "exact", description="the labels: true outlines, what can be seen of them, or as a person might draw them"
+        "exact",
+        description="the labels: true outlines, what can be seen of them, or as a person might draw them",
     )
     raters: tuple[Literal["exact", "visible", "annotator"], ...] = Field(
         (), description="further kinds of mask, kept beside the labels as raters"
@@ -48,6 +49,40 @@ class SplitConfig(Section):
     seed: Annotated[int, Field(ge=0)] | None = Field(
         0, description="of the shuffle; null keeps the order of names"
     )
+
+    file: Path | None = Field(
+        None, description="a split made by `agglo data split`, instead of all else here"
+    )
+    strata: tuple[str, ...] = Field(
+        (), description="columns to balance over the parts: facts of the frame table, or present:STRUCTURE"
+    )
+    min_per_stratum: Annotated[int, Field(ge=0)] = Field(
+        0, description="patients (or videos) that every part must have of every value of the strata"
+    )
+    hold_out: dict[str, list[str]] = Field(
+        default_factory=dict, description="by column the values whose patients are the whole test part"
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="parts that take turns as the test part"
+    )
+    fold: Annotated[int, Field(ge=0)] = Field(0, description="whose turn it is")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "SplitConfig":
+        usual = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in type(self).model_fields.items()
+        }
+        given = [name for name, value in usual.items() if name != "file" and getattr(self, name) != value]
+        if self.file is not None and given:
+            raise ValueError(f"`file` is the whole split; leave out {', '.join(given)}")
+        if self.by not in ("patient", "video") and (self.strata or self.hold_out or self.folds):
+            raise ValueError("`strata`, `hold_out` and `folds` go with `by: patient` or `by: video`")
+        if self.hold_out and self.folds:
+            raise ValueError("`hold_out` and `folds` both say what the test part is; give one")
+        if self.folds and self.fold >= self.folds:
+            raise ValueError(f"`fold` counts from 0 to {self.folds - 1}, got {self.fold}")
+        return self
 
     @model_validator(mode="after")
     def _adds_up(self) -> "SplitConfig":

@@ -10,12 +10,13 @@ from agglo.config.schema import AlignConfig, Recipe, TeacherConfig, TrainingConf
 from agglo.core.errors import ConfigError, WeightsError
 from agglo.core.files import sha256_of
 from agglo.core.seeds import seed_of
-from agglo.data import Dataset, Split, ViewRecipe, open_dataset, split_by
+from agglo.data import Dataset, Split, ViewRecipe, open_dataset
 from agglo.decoders import StructureDecoder
 from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, TeacherTarget, make_balancer, make_head
 from agglo.features import FeatureStore, make_normaliser
 from agglo.features.extract import ReadyTeacher
 from agglo.features.pool import Pool
+from agglo.recipes.parting import parted
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import EMBED_DIM as EMBED_DIM
 from agglo.students import NECKS, Student, build_student, locate
@@ -96,8 +97,7 @@ def dataset(recipe: Recipe, folder: Path) -> Dataset:
 
 def split(recipe: Recipe, of: Dataset) -> Split:
     """Part the dataset as the recipe says."""
-    config = recipe.data.split
-    return split_by(of, by=config.by, fractions=config.fractions, seed=config.seed, ranges=config.ranges)
+    return parted(of, recipe.data.split)
 
 
 def view_recipe(config: ViewsConfig, *, first_is_identity: bool) -> ViewRecipe:
