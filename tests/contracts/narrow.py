@@ -14,8 +14,13 @@ NARROW = {
 """Options of timm's models, by student."""
 
 
+def narrow_entry(name):
+    """Return the row of the catalogue for the narrow student."""
+    return replace(CATALOGUE[name], backbone_options=NARROW[name])
+
+
 def narrow(name, neck=None):
     """Return a student of the catalogue that is narrow and shallow, with the same random weights each time."""
-    entry = CATALOGUE[name]
+    entry = narrow_entry(name)
     torch.manual_seed(0)
-    return compose(replace(entry, backbone_options=NARROW[name]), neck or entry.neck, embed_dim=16)
+    return compose(entry, neck or entry.neck, embed_dim=16)

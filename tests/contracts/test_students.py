@@ -17,7 +17,7 @@ from agglo.students import (
 from agglo.students.encoders import Encoder
 from contracts.narrow import NARROW, narrow
 
-SIZES = {"square": (64, 64), "oblong": (64, 96), "tall": (160, 32), "smallest": (32, 32)}
+SIZES = [(64, 64), (64, 96), (160, 32), (32, 32)]
 BOTH = [(name, neck) for name in CATALOGUE for neck in NECKS]
 
 
@@ -31,17 +31,16 @@ def noise(rows, cols, batch=2):
     return torch.randn(batch, 3, rows, cols, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize(("name", "neck"), BOTH)
 @torch.no_grad()
-def test_maps_have_the_promised_shapes(name, neck, size):
-    rows, cols = size
+def test_maps_have_the_promised_shapes_at_any_size(name, neck):
     student = narrow(name, neck).eval()
-    features = student(noise(rows, cols))
-    assert features.embedding.shape == (2, 16, rows // 8, cols // 8)
-    assert features.stride8.shape == (2, student.stride8_dim, rows // 8, cols // 8)
-    assert features.stride4.shape == (2, student.stride4_dim, rows // 4, cols // 4)
-    assert all(part.isfinite().all() for part in features)
+    for rows, cols in SIZES:
+        features = student(noise(rows, cols))
+        assert features.embedding.shape == (2, 16, rows // 8, cols // 8)
+        assert features.stride8.shape == (2, student.stride8_dim, rows // 8, cols // 8)
+        assert features.stride4.shape == (2, student.stride4_dim, rows // 4, cols // 4)
+        assert all(part.isfinite().all() for part in features)
 
 
 @torch.no_grad()
@@ -93,7 +92,6 @@ def test_other_weights_give_another_answer_at_once(name):
     fresh = narrow(name).eval()
     fresh.load_state_dict(other)
     assert torch.equal(student(images).embedding, fresh(images).embedding)
-    student(images).embedding.sum().backward()  # what inference mode left behind would not allow this
 
 
 @pytest.mark.parametrize(("name", "neck"), BOTH)

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from agglo.core.errors import ConfigError
-from agglo.students import CATALOGUE, build_student, calibrate_norms, freeze_norms
+from agglo.students import CATALOGUE, calibrate_norms, freeze_norms
 from agglo.students.norms import find_norms
+from contracts.narrow import narrow
 
 
 @pytest.fixture(params=CATALOGUE)
 def student(request):
-    torch.manual_seed(0)
-    return build_student(request.param, embed_dim=8)
+    return narrow(request.param)
 
 
 def batches(count, seed=0):

@@ -1,6 +1,7 @@
 """First weights are loaded strictly, from wherever they are meant to come; what was dropped and why is on record."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from agglo.core.errors import WeightsError
 from agglo.decoders import StructureDecoder
 from agglo.predict import ModelConfig, save_model
 from agglo.students import CATALOGUE, Origin, Student, build_student, locate
+from contracts.narrow import NARROW, narrow_entry
 
 DROPPED = {  # tensors of timm's own files that a student has no place for, by how their keys start
     "repvit": {"head.": 14},
@@ -46,10 +48,21 @@ def put_into(cache: Path, name: str, state: dict[str, torch.Tensor]) -> Path:
     return save(state, folder / "snapshots" / "abc" / "model.safetensors")
 
 
+@pytest.fixture
+def small(monkeypatch) -> dict:
+    """Make all students narrow; returns the options with which timm's RepViT is so narrow."""
+    for name in list(CATALOGUE):
+        monkeypatch.setitem(CATALOGUE, name, narrow_entry(name))
+    return NARROW["repvit"]
+
+
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_imagenet_weights_come_from_the_cache(name, cache):
-    torch.manual_seed(1)
-    whole = timm.create_model(CATALOGUE[name].backbone)  # what the hub's file holds: all of L1, for one
+def test_imagenet_weights_come_from_the_cache(name, cache, monkeypatch):
+    entry = CATALOGUE[name]
+    options = {key: value for key, value in NARROW[name].items() if key not in entry.backbone_options}
+    whole = timm.create_model(entry.backbone, **options)  # what the hub's file holds: all of L1, for one
+    own_options = {**options, **entry.backbone_options}
+    monkeypatch.setitem(CATALOGUE, name, replace(entry, backbone_options=own_options))
     file = put_into(cache, name, whole.state_dict())
     student = build_student(name, embed_dim=8, init="imagenet")
     origin = student.origin
@@ -93,8 +106,8 @@ def test_the_hub_is_asked_only_on_request(cache, monkeypatch, tmp_path):
     assert asked == [(entry.imagenet, "model.safetensors")]
 
 
-def test_a_key_that_nobody_expects_is_refused(cache):
-    state = timm.create_model("repvit_m0_9").state_dict()
+def test_a_key_that_nobody_expects_is_refused(cache, small):
+    state = timm.create_model("repvit_m0_9", **small).state_dict()
     del state["stem.conv1.c.weight"]
     put_into(cache, "repvit", {**state, "stages.9.extra": torch.zeros(1)})
     with pytest.raises(
@@ -107,7 +120,7 @@ def same(one: Student, other: Student) -> bool:
     return all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
 
 
-def test_a_whole_student_is_loaded_from_its_file(tmp_path):
+def test_a_whole_student_is_loaded_from_its_file(tmp_path, small):
     saved = build_student("repvit", embed_dim=8)
     path = save(saved.state_dict(), tmp_path / "student.safetensors")
     loaded = build_student("repvit", embed_dim=8, init=path)
@@ -124,7 +137,7 @@ def test_a_whole_student_is_loaded_from_its_file(tmp_path):
         build_student("repvit", neck="mobilesam", embed_dim=8, init=path)
 
 
-def test_the_student_of_a_model_folder_is_loaded_and_its_decoder_dropped(tmp_path):
+def test_the_student_of_a_model_folder_is_loaded_and_its_decoder_dropped(tmp_path, small):
     saved = build_student("repvit", embed_dim=16)
     options = {"num_structures": 1, "embed_dim": 16, "grid_stride": 16, "high_res_dims": None}
     config = ModelConfig("test", saved.arguments, options, ("bolus",), 64, saved.entry.mean, saved.entry.std)
@@ -138,8 +151,8 @@ def test_the_student_of_a_model_folder_is_loaded_and_its_decoder_dropped(tmp_pat
         )
 
 
-def test_timms_own_file_may_be_given_by_its_path(tmp_path):
-    whole = timm.create_model("repvit_m0_9")
+def test_timms_own_file_may_be_given_by_its_path(tmp_path, small):
+    whole = timm.create_model("repvit_m0_9", **small)
     student = build_student(
         "repvit", embed_dim=8, init=save(whole.state_dict(), tmp_path / "fetched.safetensors")
     )
@@ -148,7 +161,7 @@ def test_timms_own_file_may_be_given_by_its_path(tmp_path):
     assert student.origin.random == ("neck",)
 
 
-def test_a_file_that_is_no_student_is_refused(tmp_path):
+def test_a_file_that_is_no_student_is_refused(tmp_path, small):
     (tmp_path / "student.safetensors").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="init must be a safetensors file, but"):
         build_student("repvit", embed_dim=8, init=tmp_path / "student.safetensors")
