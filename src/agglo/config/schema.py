@@ -53,15 +53,9 @@ class SplitConfig(Section):
     file: Path | None = Field(
         None, description="a split made by `agglo data split`, instead of all else here"
     )
-    strata: tuple[str, ...] = Field(
-        (), description="columns to balance over the parts: facts of the frame table, or present:STRUCTURE"
-    )
-    min_per_stratum: Annotated[int, Field(ge=0)] = Field(
-        0, description="patients (or videos) that every part must have of every value of the strata"
-    )
-    hold_out: dict[str, list[str]] = Field(
-        default_factory=dict, description="by column the values whose patients are the whole test part"
-    )
+    strata: tuple[str, ...] = Field((), description="columns to balance: facts, or present:STRUCTURE")
+    min_per_stratum: Annotated[int, Field(ge=0)] = Field(0, description="units of each value in each part")
+    hold_out: dict[str, list[str]] = Field({}, description="by column the values that are the test part")
     folds: Annotated[int, Field(ge=2)] | None = Field(
         None, description="parts that take turns as the test part"
     )
@@ -240,11 +234,15 @@ class FurtherTest(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     folder: Path | None = None
     phantom: PhantomConfig | None = None
+    held_out: str | None = Field(
+        None, description="a phantom test set that nothing is trained on, such as v1"
+    )
+    stride: Positive = Field(1, description="of its labelled frames every so many-th is scored")
 
     @model_validator(mode="after")
     def _one_source(self) -> "FurtherTest":
-        if (self.folder is None) == (self.phantom is None):
-            raise ValueError("exactly one of `folder` and `phantom` must be given")
+        if sum(each is not None for each in (self.folder, self.phantom, self.held_out)) != 1:
+            raise ValueError("exactly one of `folder`, `phantom` and `held_out` must be given")
         if self.name in {"test", "supervised", "align"}:
             raise ValueError(f"a further test set must not be called {self.name!r}")
         return self

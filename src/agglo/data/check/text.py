@@ -75,9 +75,10 @@ class _Page:
         kind, number = KINDS[problems[0].kind], str(len(problems))
         gap = " " * max(2, self.width - len(kind.title) - len(number))
         yield self.paint(kind.title, code) + gap + self.paint(number, code)
-        yield from textwrap.wrap(
-            f"{kind.must} {kind.remedy}", self.width, initial_indent="  ", subsequent_indent="  "
-        )
+        for mark, sentence in ((" ", kind.must), ("→", kind.remedy)):
+            yield from textwrap.wrap(
+                sentence, self.width, initial_indent=f"  {mark} ", subsequent_indent="    "
+            )
         shown = problems if self.show_all else problems[:SHOWN]
         column = min(max(len(problem.where) for problem in shown), max(20, self.width * 2 // 5))
         for problem in shown:
