@@ -97,7 +97,7 @@ def _ends(swallow: Swallow, track: Track, person: Person, motion: Motion) -> tup
         left = [
             float(np.interp(s.volume_ml, [5, 20], shares)) * mouth for shares in ([0.4, 0.13], [0.7, 0.2])
         ]
-        front = mouth * (0.72 if s.volume_ml > 4 else 0.5)
+        front = mouth * float(np.interp(s.volume_ml, [3, 5, 10, 20], [0.5, 0.72, 0.74, 0.88]))
         heads = [(swallow.begin_s, front), (s.transit_s, front), (s.enter_s, mouth), (s.gate_s, tip)]
         heads += [(s.opening_s, sphincter), *beyond]
         tails = [(swallow.begin_s, 4.0), (s.transit_s, 6.0), (s.enter_s, left[0]), (s.gate_s, left[1])]
@@ -139,6 +139,8 @@ def _thickness(
     step = (head_mm - tail_mm) / (len(at) - 1)
     weight = np.interp(at, track.along, track.width_mm) * step
     cap = np.interp(np.interp(at, track.along, track.level), *thickest)
+    for depth, from_end in ((9.0, head_mm - at), (14.0, at - tail_mm)):  # no end is blunt, however full
+        cap = cap * np.sqrt(1 - (1 - np.clip(from_end / depth, 0, 1)) ** 2)
     thickness = np.zeros_like(at)
     scale = 0.0
     for _ in range(6):
