@@ -32,7 +32,7 @@ class Row:
 
 def read_cells(plan: Plan) -> dict[tuple[str, str, int, int], dict[str, Any]]:
     """Return every finished cell of the grid."""
-    found = {}
+    found: dict[tuple[str, str, int, int], dict[str, Any]] = {}
     for cell in plan.cells():
         path = cell_file(plan, cell)
         if path.exists():

@@ -9,6 +9,7 @@ from agglo.ablate.grid import FROM_MASKS, Cell, Plan
 from agglo.ablate.ground import Ground
 from agglo.ablate.probe import FROZEN, mixed, probed
 from agglo.core.files import read_json
+from agglo.phantom.cohort import held_out_cohort
 from agglo.recipes import build
 from agglo.recipes.context import Tell, tell_nobody
 
@@ -90,12 +91,13 @@ def cell_s(plan: Plan, cell: Cell) -> float:
 def test_frames(plan: Plan) -> int:
     """Return how many frames all test sets have; those of a folder that was not opened yet are not known and left out."""
     recipe = plan.shared_recipe()
-    sets = [each.phantom for each in recipe.evaluate.also if each.phantom]
+    further = 0
+    for each in recipe.evaluate.also:
+        of = held_out_cohort(each.held_out) if each.held_out else each.phantom
+        further += len(range(0, of.patients * of.swallows * of.frames, each.stride)) if of else 0
     own = recipe.data.phantom
     share = recipe.data.split.fractions[2]
-    return round(share * own.patients * own.frames if own else 0) + sum(
-        each.patients * each.frames for each in sets
-    )
+    return round(share * own.patients * own.swallows * own.frames if own else 0) + further
 
 
 def _training_s(plan: Plan, cell: Cell) -> float:

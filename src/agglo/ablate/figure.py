@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 
 from agglo.evaluate.markdown import RESEARCH_ONLY
@@ -42,8 +43,9 @@ def curve_png(table: Mapping[str, Any]) -> bytes:
     columns = [column for column in TITLES if _has_column(table, column)]
     with matplotlib.rc_context(_STYLE):
         rows = len(table["tests"])
-        figure = Figure(figsize=(1.2 + 5.0 * len(columns), 1.55 + 3.7 * rows), dpi=160, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.14, h_pad=0.1, wspace=0.03, hspace=0.05)  # type: ignore[union-attr]
+        size = (1.2 + 5.0 * len(columns), 1.55 + 3.7 * rows)
+        layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1, wspace=0.03, hspace=0.05)
+        figure = Figure(figsize=size, dpi=160, layout=layout)
         panels = figure.subplots(rows, len(columns), sharey="row", sharex=True, squeeze=False)
         for (name, test), of_row in zip(table["tests"].items(), panels, strict=True):
             for column, axes in zip(columns, of_row, strict=True):

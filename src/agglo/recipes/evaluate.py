@@ -22,7 +22,7 @@ from agglo.predict import Predictor, load
 from agglo.recipes import build
 from agglo.recipes.align import model_folder
 from agglo.recipes.context import Run
-from agglo.recipes.phantom import make_phantom
+from agglo.recipes.phantom import make_phantom, open_test_set
 from agglo.recipes.score import score_frames
 from agglo.recipes.stage import Facts
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
@@ -83,11 +83,14 @@ def further_test(run: Run, config: FurtherTest) -> TestSet:
         DataError: it lacks structures that the run's own dataset has.
     """
     folder = config.folder or run.folder / "tests" / config.name
+    progress = run.tell(f"phantom {config.name}")
     if config.phantom is not None and not (folder / "dataset.json").exists():
-        make_phantom(folder, config.phantom, progress=run.tell(f"phantom {config.name}"))
+        make_phantom(folder, config.phantom, progress=progress)
+    if config.held_out is not None:
+        open_test_set(folder, config.held_out, progress=progress)
     found = open_dataset(folder, structures=run.dataset.structures, polarity=run.recipe.data.polarity)
-    labelled = (index for index, frame in enumerate(found.frames) if frame.is_labelled)
-    return TestSet(config.name, found, tuple(labelled))
+    labelled = [index for index, frame in enumerate(found.frames) if frame.is_labelled]
+    return TestSet(config.name, found, tuple(labelled[:: config.stride]))
 
 
 def own_test(run: Run) -> TestSet:
