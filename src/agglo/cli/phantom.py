@@ -12,32 +12,36 @@ def add_to(app: typer.Typer) -> None:
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="the dataset's folder; an interrupted one is gone on with")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="OUT [key=value …]",
+            help="the dataset's folder, an interrupted one is gone on with; then any setting of `data.phantom`: "
+            "swallows=2 masks=visible raters=[annotator]",
+        ),
+    ],
     patients: Annotated[int, typer.Option(min=1, help="number of patients")] = 10,
     frames: Annotated[int, typer.Option(min=1, help="frames per swallow, evenly over it")] = 16,
     size: Annotated[int, typer.Option(min=64, help="side of the frames, px; a multiple of 32")] = 512,
     seed: Annotated[int, typer.Option(min=0, help="of everything")] = 1,
     preset: Annotated[str, typer.Option(help="difficulty: standard | hard")] = "standard",
-    swallows: Annotated[int, typer.Option(min=1, help="swallows per patient")] = 1,
-    masks: Annotated[str, typer.Option(help="exact | visible | annotator")] = "exact",
-    rater: Annotated[list[str] | None, typer.Option(help="a further kind of mask, beside")] = None,
     test: Annotated[str | None, typer.Option(help="a named test set instead: v1")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="processes; any number gives the same bytes")] = 2,
 ) -> None:
     """Write a phantom dataset in the native format."""
     from agglo.cli.progress import show
-    from agglo.config.load import validated
+    from agglo.config.load import read_settings, validated
     from agglo.config.schema import PhantomConfig
     from agglo.core.errors import DataError
-    from agglo.recipes.phantom import cohort_of, make_cohort, held_out_cohort
+    from agglo.recipes.phantom import cohort_of, held_out_cohort, make_cohort
 
+    out = Path(words[0])
     values = {"patients": patients, "frames": frames, "size_px": size, "seed": seed, "preset": preset}
-    values |= {"swallows": swallows, "masks": masks, "raters": rater or []}
+    values |= read_settings(words[1:])
     if (out / "dataset.json").exists():
         raise DataError(
             f"{out} must be a new folder, but holds a dataset, which would be lost; choose another, or delete it"
         )
     cohort = held_out_cohort(test) if test else cohort_of(validated(PhantomConfig, values, where="phantom"))
-    make_cohort(out, cohort, progress=show("phantom"), workers=workers)
+    make_cohort(out, cohort, progress=show("phantom"))
     count = len(cohort.recordings) * cohort.frames
     print(f"{out}: {cohort.name}, {cohort.patients} patients, {count} frames. PHANTOM, research use only.")
