@@ -26,8 +26,8 @@ from agglo.predict import ModelConfig, Predictor
 from agglo.recipes import build
 from agglo.recipes.align import mask_source
 from agglo.recipes.context import Run
-from agglo.recipes.dataset import make_phantom
 from agglo.recipes.environment import environment
+from agglo.recipes.phantom import make_phantom
 from agglo.recipes.score import score_frames
 from agglo.recipes.stage import Facts, Stage
 from agglo.students import NECKS
