@@ -174,10 +174,10 @@ def _check_held_out(labels: Labels, hold_out: Mapping[str, Sequence[str]]) -> No
         for column, value in values:
             seen[column].update(value.split("+"))
     problems = Problems("hold_out")
-    for column, values in hold_out.items():
-        for value in values:
-            if value not in seen[column]:
-                problems.add(f"{column}: must be of {sorted(seen[column])}, got {value!r}; fix `hold_out`")
+    for column, wanted in hold_out.items():
+        for name in wanted:
+            if name not in seen[column]:
+                problems.add(f"{column}: must be of {sorted(seen[column])}, got {name!r}; fix `hold_out`")
     problems.raise_if_any()
 
 

@@ -72,7 +72,7 @@ def _patients(survey: Survey, digests: Sequence[Digest]) -> dict[str, Mapping[st
 
 def _parts(survey: Survey, path: Path) -> dict[str, Mapping[str, int]]:
     content = read_lenient_json(Survey(survey.folder), path)
-    found = {}
+    found: dict[str, Mapping[str, int]] = {}
     for part, frames in parts_of(content).items():
         numbers, _ = rows_of(survey, frames)
         patients = {survey.rows[number].cell("patient") for number in numbers}

@@ -32,11 +32,15 @@ def parts_of(content: Any) -> dict[str, list[Any]]:
 def rows_of(survey: Survey, frames: Sequence[Any]) -> tuple[list[int], list[Any]]:
     """Return the numbers of the frames that a part lists by number or id, and those it lists in vain."""
     numbers = {row.cell("id"): row.number for row in survey.rows}
-    known, unknown = [], []
+    known: list[int] = []
+    unknown: list[Any] = []
     for frame in frames:
         is_number = isinstance(frame, int) and 0 <= frame < len(survey.rows)
         number = frame if is_number else numbers.get(frame) if isinstance(frame, str) else None
-        (unknown if number is None else known).append(frame if number is None else number)
+        if number is None:
+            unknown.append(frame)
+        else:
+            known.append(number)
     return known, unknown
 
 
