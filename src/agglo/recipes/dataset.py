@@ -1,6 +1,6 @@
 """The dataset stage: a phantom dataset made by the run, or a given folder looked at."""
 
-from agglo.core.files import write_text
+from agglo.core.files import sha256_of, write_text
 from agglo.data import open_dataset
 from agglo.recipes.context import Run
 from agglo.recipes.phantom import cohort_of, make_phantom, refuse_held_out
@@ -23,6 +23,8 @@ def dataset(run: Run) -> bool:
         "polarity": config.polarity,
         "split": config.split.model_dump(mode="json"),
     }
+    if config.split.file is not None and config.split.file.is_file():
+        settings["split_file"] = sha256_of(config.split.file)
     split_file = run.folder / "dataset" / "split.json"
     stage = run.stage("dataset", settings, is_whole=split_file.exists)
 

@@ -17,7 +17,7 @@ def test_sections_appear_only_where_there_is_something(make_run):
     assert not any(title in plain for title in TITLES)
     path = folder / "evaluate" / "table.json"
     scores = json.loads(path.read_text())
-    frames = [LevelFrame("f", "p", "s", {"C3": 1, "C4": None}, Outline(0.875, 2.0, 2.0, None))]
+    frames = [LevelFrame("f", "p", "s", {"C3": 1, "C4": None}, Outline(0.875, True, 2.0, 2.0))]
     more = {
         "ordered": level_table(frames, ["C3", "C4"]),
         "raters": agreement_table([Agreement("f", "p", "bolus", 0.625, 0.5)]),
