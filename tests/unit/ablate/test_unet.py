@@ -24,11 +24,11 @@ def test_it_learns_and_what_is_not_known_has_no_influence() -> None:
     assert torch.equal(task(batch, 0).total, task(other, 0).total)
     optimizer = torch.optim.Adam(task.parameters(), 1e-2)
     first = float(task(batch, 0).total.detach())
-    for step in range(25):
+    for step in range(60):
         optimizer.zero_grad()
         task(batch, step).total.backward()
         optimizer.step()
-    assert float(task(batch, 0).total.detach()) < 0.5 * first
+    assert float(task(batch, 0).total.detach()) < 0.3 * first
 
 
 def test_brightness_and_contrast_of_a_picture_do_not_matter() -> None:
