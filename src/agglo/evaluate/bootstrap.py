@@ -1,6 +1,8 @@
-"""Intervals by a two-level bootstrap: seeds are drawn first, then patients within each seed; frames are never drawn on their own.
+"""Intervals by a two-level bootstrap: seeds are drawn, and patients; frames are never drawn on their own.
 
-Frames of one patient are not independent, so an interval over frames would be far too narrow. Below `MIN_PATIENTS` patients a
+Frames of one patient are not independent, so an interval over frames would be far too narrow. All seeds are scored on the same
+patients, so one drawing of patients serves all seeds of a draw: patients drawn anew for each seed would count as many times more
+patients as there are seeds, and the interval would be too narrow again (by up to the root of that). Below `MIN_PATIENTS` patients a
 percentile interval means nothing and none is given.
 """
 
@@ -47,11 +49,13 @@ def interval(
 ) -> Interval | None:
     """Return the 95% interval of the macro mean, averaged over seeds.
 
-    Each draw takes as many seeds as there are, with replacement, and within each as many patients as it has, with replacement; the
-    patients of a draw stay together over all structures. Structures that a draw holds no patient of are left out of that draw.
+    Each draw takes as many seeds as there are, with replacement, and as many patients as there are, with replacement and the same
+    ones for all its seeds; the patients of a draw stay together over all structures. Structures that a draw holds no patient of are
+    left out of that draw.
 
     Args:
-        seeds: per training seed a value for each patient and structure, NaN where there is none; one seed is allowed.
+        seeds: per training seed a value for each patient and structure, NaN where there is none; rows are the same patients in
+            all of them; one seed is allowed.
         keys: name the random stream, so that the same figures always get the same interval.
         num_draws: of the bootstrap.
 
@@ -59,8 +63,11 @@ def interval(
         None when any seed has fewer than `MIN_PATIENTS` patients with a value, or there are no seeds.
     """
     means = draws(seeds, keys=keys, num_draws=num_draws)
-    if means is None:
-        return None
+    return None if means is None else bounds(means)
+
+
+def bounds(means: Float[np.ndarray, " draws"]) -> Interval:
+    """Return the 95% percentile interval of the bootstrap's means."""
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(means, (tail, 100 - tail))
     return Interval(float(low), float(high))
@@ -72,20 +79,28 @@ def draws(
     keys: Sequence[int | str],
     num_draws: int = NUM_DRAWS,
 ) -> Float[np.ndarray, " draws"] | None:
-    """Return the bootstrap's means from which `interval` (see there) takes its bounds; None where it gives none."""
-    kept = [values[~np.isnan(values).all(axis=1)] for values in seeds]
-    if not kept or min(len(values) for values in kept) < MIN_PATIENTS:
+    """Return the bootstrap's means from which `interval` (see there) takes its bounds; None where it gives none.
+
+    Raises:
+        ValueError: seeds have different numbers of patients.
+    """
+    has_value = [~np.isnan(values).all(axis=1) for values in seeds]
+    if not has_value or min(int(each.sum()) for each in has_value) < MIN_PATIENTS:
         return None
+    if len({len(values) for values in seeds}) > 1:
+        raise ValueError(
+            f"all seeds must be scored on the same patients, got {[len(values) for values in seeds]} of them"
+        )
+    kept = [values[np.any(has_value, axis=0)] for values in seeds]
+    count, size = len(kept), len(kept[0])
     random = generator("bootstrap", *keys)
-    drawn_seeds = random.multinomial(len(kept), np.full(len(kept), 1 / len(kept)), size=num_draws)
+    times = random.multinomial(count, np.full(count, 1 / count), size=num_draws)
+    patients = random.multinomial(size, np.full(size, 1 / size), size=num_draws).astype(np.float64)
     means = np.zeros(num_draws)
     for index, values in enumerate(kept):
-        times = drawn_seeds[:, index]
-        for repeat in range(int(times.max())):
-            is_drawn = times > repeat
-            counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=num_draws)
-            means += np.where(is_drawn, _macro_means(values, counts.astype(np.float64)), 0.0)
-    return means / len(kept)
+        of_seed = _macro_means(values, patients)
+        means += np.where(times[:, index] > 0, times[:, index] * of_seed, 0.0)
+    return means / count
 
 
 def p_value(means: Float[np.ndarray, " draws"]) -> float:

@@ -48,6 +48,13 @@ def test_pairing_shows_what_spread_over_patients_hides() -> None:
     assert unpaired.low < figure(seeds_of(0.0)).mean
 
 
+def test_a_clear_difference_counts_among_a_hundred() -> None:
+    """Else a large grid could never show anything, because its p would be too coarse for Holm's correction."""
+    found = difference(seeds_of(0.1), seeds_of(0.0))
+    assert found is not None
+    assert {each.verdict for each in with_holm([found] * 100)} == {"better"}
+
+
 def test_only_common_seeds_are_compared() -> None:
     bar = {seed: matrix for seed, matrix in seeds_of(0.0).items() if seed != 1}
     found = difference(seeds_of(0.1), bar)

@@ -42,6 +42,15 @@ def test_seeds_that_differ_widen_the_interval():
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
+def test_seeds_on_the_same_patients_are_no_further_patients():
+    """Three seeds that agree say as little of other patients as one does."""
+    once = interval([values(40)], keys=("crossed",))
+    thrice = interval([values(40)] * 3, keys=("crossed",))
+    assert thrice.high - thrice.low == pytest.approx(once.high - once.low, rel=0.1)
+    with pytest.raises(ValueError, match="same patients"):
+        interval([values(8), values(9)], keys=("uneven",))
+
+
 def test_macro_mean_weighs_structures_alike():
     matrix = np.array([[1.0, 0.0], [1.0, np.nan], [1.0, np.nan]])
     assert macro_mean(matrix) == 0.5
