@@ -9,6 +9,7 @@ import torch
 
 from agglo.align import AlignTask, MaskSource
 from agglo.config.schema import Recipe
+from agglo.core.errors import DataError
 from agglo.core.files import read_json, write_json
 from agglo.core.runlog import read_log
 from agglo.core.seeds import generator
@@ -96,13 +97,23 @@ def labelled_source(
 ) -> MaskSource:
     """Return the frames `train` of the first `align.labelled_patients` patients of an order that only the seed decides.
 
-    So few labels are always among many.
+    So few labels are always among many. Only patients with a label count.
+
+    Raises:
+        DataError: there are fewer such patients.
     """
-    indices = list(train)
-    if recipe.align.labelled_patients is not None:
-        patients = sorted({found.frames[index].patient for index in indices})
+    indices, wanted = list(train), recipe.align.labelled_patients
+    if wanted is not None:
+        patients = sorted(
+            {found.frames[index].patient for index in indices if found.frames[index].is_labelled}
+        )
+        if wanted > len(patients):
+            raise DataError(
+                f"`align.labelled_patients` must be at most the {len(patients)} training patients of {found.name} with labels, "
+                f"got {wanted}; ask for fewer, or give the train part more"
+            )
         order = generator(recipe.seed, "labelled patients").permutation(len(patients))
-        kept = {patients[place] for place in order[: recipe.align.labelled_patients]}
+        kept = {patients[place] for place in order[:wanted]}
         indices = [index for index in indices if found.frames[index].patient in kept]
     views = build.view_recipe(recipe.views, first_is_identity=False)
     size_px, seed = recipe.student.input_px, recipe.seed

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from agglo.config.schema import FurtherTest, Recipe
+from agglo.config.schema import FurtherTest, PhantomConfig, Recipe
+from agglo.core.errors import DataError
 from agglo.core.files import write_json, write_text
 from agglo.core.runlog import RunLog
 from agglo.data import Dataset, identity_view, open_dataset, render_image
@@ -22,7 +23,7 @@ from agglo.predict import Predictor, load
 from agglo.recipes import build
 from agglo.recipes.align import model_folder
 from agglo.recipes.context import Run
-from agglo.recipes.phantom import make_phantom, open_test_set
+from agglo.recipes.phantom import cohort_of, make_phantom, open_test_set
 from agglo.recipes.score import score_frames
 from agglo.recipes.stage import Facts
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
@@ -80,17 +81,40 @@ def further_test(run: Run, config: FurtherTest) -> TestSet:
     """Return a further test set: all labelled frames of a folder, or of a phantom that is made in the run folder if need be.
 
     Raises:
-        DataError: it lacks structures that the run's own dataset has.
+        DataError: it lacks structures that the run's own dataset has, was made with other settings, or holds what is trained on.
     """
     folder = config.folder or run.folder / "tests" / config.name
     progress = run.tell(f"phantom {config.name}")
-    if config.phantom is not None and not (folder / "dataset.json").exists():
-        make_phantom(folder, config.phantom, progress=progress)
+    if config.phantom is not None:
+        _further_phantom(run, config.name, config.phantom, folder)
     if config.held_out is not None:
         open_test_set(folder, config.held_out, progress=progress)
     found = open_dataset(folder, structures=run.dataset.structures, polarity=run.recipe.data.polarity)
+    if found.image_fingerprint == run.dataset.image_fingerprint:
+        raise DataError(
+            f"a further test set must hold other images than the run's dataset, but {config.name!r} ({folder}) holds the same, "
+            "train part and all; score the run's own test part instead"
+        )
     labelled = [index for index, frame in enumerate(found.frames) if frame.is_labelled]
     return TestSet(config.name, found, tuple(labelled[:: config.stride]))
+
+
+def _further_phantom(run: Run, name: str, config: PhantomConfig, folder: Path) -> None:
+    """Make a phantom to test on, of patients that the run's own phantom does not have, unless it is whole in `folder`."""
+    own = run.recipe.data.phantom
+    if own is not None and own.seed == config.seed:
+        raise DataError(
+            f"a further test set must have other patients than the run's dataset, but {name!r} is drawn from the same seed "
+            f"{config.seed}: its patients are those trained on. Give it another seed"
+        )
+    if not (folder / "dataset.json").exists():
+        make_phantom(folder, config, progress=run.tell(f"phantom {name}"))
+    wanted, found = cohort_of(config).identity, open_dataset(folder).description.get("identity")
+    if found != wanted:
+        raise DataError(
+            f"{folder} must hold the phantom that `evaluate.also` asks for as {name!r} ({wanted}), but holds another ({found}); "
+            "delete the folder to make it anew, or give the test set another name"
+        )
 
 
 def own_test(run: Run) -> TestSet:

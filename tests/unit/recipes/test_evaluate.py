@@ -1,9 +1,18 @@
-"""Which frames the report shows."""
+"""Which frames the report shows, and which further test sets may be scored."""
+
+from pathlib import Path
 
 import pytest
 
+from agglo.config.load import load_recipe
+from agglo.config.schema import FurtherTest
+from agglo.core.errors import DataError
 from agglo.evaluate.cases import Case
-from agglo.recipes.evaluate import choose, rank_frames
+from agglo.recipes.context import Run
+from agglo.recipes.evaluate import TestSet, choose, further_test, rank_frames
+from agglo.recipes.run import run
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "phantom-quick.yaml"
 
 
 def case(frame: str, structure: str, dice: float | None, visible: float = 1.0) -> Case:
@@ -40,3 +49,33 @@ def test_best_median_and_worst_without_repetition(
     ranked: list[int], count: int, expected: list[tuple[str, int]]
 ) -> None:
     assert choose(ranked, count) == expected
+
+
+SMALL = ("data.phantom={patients: 4, frames: 2, size_px: 64, seed: 3}", "student.input_px=64")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose data are there."""
+    recipe = load_recipe(RECIPE, [f"out={tmp_path_factory.mktemp('run')}", *SMALL])
+    run(recipe, last="dataset")
+    return Run(recipe)
+
+
+def further(begun: Run, **of: object) -> TestSet:
+    return further_test(begun, FurtherTest.model_validate({"name": "further", **of}))
+
+
+def test_a_further_test_set_is_the_one_asked_for(begun: Run) -> None:
+    tiny = {"patients": 2, "frames": 2, "size_px": 64}
+    assert len(further(begun, phantom={**tiny, "seed": 4}).indices) == 4
+    assert len(further(begun, phantom={**tiny, "seed": 4}, stride=3).indices) == 2
+    with pytest.raises(DataError, match=r"asks for as 'further' .* but holds another"):
+        further(begun, phantom={**tiny, "seed": 5})
+
+
+def test_what_is_trained_on_is_no_further_test_set(begun: Run) -> None:
+    with pytest.raises(DataError, match="drawn from the same seed 3"):
+        further(begun, phantom={"patients": 9, "frames": 1, "size_px": 64, "seed": 3})
+    with pytest.raises(DataError, match="must hold other images"):
+        further(begun, folder=begun.dataset_folder)

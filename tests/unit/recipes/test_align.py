@@ -1,0 +1,67 @@
+"""Which labels are learned from: nested over their number, of patients who have any, and never fewer than asked for."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from agglo.config.load import load_recipe
+from agglo.config.schema import Recipe
+from agglo.core.errors import DataError
+from agglo.data import Dataset, State
+from agglo.recipes.align import labelled_source
+from agglo.recipes.context import Run
+from agglo.recipes.run import run
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "phantom-quick.yaml"
+SMALL = (
+    "data.phantom={patients: 8, frames: 2, size_px: 64, seed: 3}",
+    "data.split.fractions=[0.75, 0.125, 0.125]",
+    "student.input_px=64",
+)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose data are there: six patients to train on."""
+    recipe = load_recipe(RECIPE, [f"out={tmp_path_factory.mktemp('run')}", *SMALL])
+    run(recipe, last="dataset")
+    return Run(recipe)
+
+
+def recipe_with(begun: Run, patients: int, seed: int = 0) -> Recipe:
+    align = begun.recipe.align.model_copy(update={"labelled_patients": patients})
+    return begun.recipe.model_copy(update={"align": align, "seed": seed})
+
+
+def labelled(begun: Run, patients: int, seed: int = 0, found: Dataset | None = None) -> set[str]:
+    found = found or begun.dataset
+    source = labelled_source(recipe_with(begun, patients, seed), found, begun.split["train"])
+    return {found.frames[index].patient for index in source.indices}
+
+
+def test_few_labels_are_among_many_and_the_seed_chooses_them(begun: Run) -> None:
+    nested = [labelled(begun, count) for count in (1, 2, 4, 6)]
+    assert [len(each) for each in nested] == [1, 2, 4, 6]
+    assert all(few < many for few, many in pairwise(nested))
+    assert len({frozenset(labelled(begun, 2, seed)) for seed in range(8)}) > 1
+
+
+def test_patients_without_labels_are_not_counted_as_labelled(begun: Run) -> None:
+    without = labelled(begun, 2)
+    nothing = (State.UNLABELLED,) * len(begun.dataset.structures)
+    frames = [
+        replace(frame, states=nothing) if frame.patient in without else frame
+        for frame in begun.dataset.frames
+    ]
+    found = Dataset(begun.dataset.header, frames)
+    assert len(labelled(begun, 4, found=found)) == 4
+    assert not labelled(begun, 4, found=found) & without
+    with pytest.raises(DataError, match="at most the 4 training patients"):
+        labelled(begun, 5, found=found)
+
+
+def test_more_labelled_patients_than_there_are_is_refused(begun: Run) -> None:
+    with pytest.raises(DataError, match="at most the 6 training patients"):
+        labelled(begun, 7)
