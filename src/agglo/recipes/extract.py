@@ -1,6 +1,8 @@
 """The extract stage: the teachers look at every stored view."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from agglo.config.schema import ExtraFrames, TeacherConfig
 from agglo.core.files import sha256_of
@@ -12,6 +14,7 @@ from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.stage import Facts
+from agglo.teachers import entry_of
 
 
 def extract(run: Run) -> bool:
@@ -53,15 +56,27 @@ def extract(run: Run) -> bool:
 
 
 def _is_whole(run: Run) -> bool:
-    """Return whether the stage's facts are of this recipe's teachers, and every block of them is there.
+    """Return whether the stage's facts are of this recipe's teachers as they are now, and every block of them is there.
 
     Whether their bytes are those written, `agglo store verify` tells.
     """
-    names = [teacher.key for teacher in run.recipe.teachers]
-    if not FeatureStore.exists(store_folder(run)) or list(run.stages["extract"].facts["teachers"]) != names:
+    teachers, seen = run.recipe.teachers, run.stages["extract"].facts["teachers"]
+    if not FeatureStore.exists(store_folder(run)) or list(seen) != [teacher.key for teacher in teachers]:
+        return False
+    if not all(_is_as_seen(teacher, seen[teacher.key]) for teacher in teachers):
         return False
     store = FeatureStore.open(store_folder(run))
-    return all(name in store.teachers and not store.column(name).missing_blocks() for name in names)
+    return all(
+        teacher.key in store.teachers and not store.column(teacher.key).missing_blocks()
+        for teacher in teachers
+    )
+
+
+def _is_as_seen(config: TeacherConfig, facts: Mapping[str, Any]) -> bool:
+    """Return whether a teacher has the weights and input size with which it looked; if not, the store says what to do."""
+    size_px = config.input_px or entry_of(config.name).input_px
+    weights = identity_of(config)["sha256"]
+    return bool(facts["weights_sha256"] == weights and facts["input_px"] == size_px)
 
 
 def store_folder(run: Run) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from agglo.config.load import load_recipe
 from agglo.config.schema import Recipe
-from agglo.core.errors import RunFolderError
+from agglo.core.errors import RunFolderError, StoreError
 from agglo.features import FeatureStore
 from agglo.recipes.context import Run
 from agglo.recipes.run import VERBS, run
@@ -24,8 +24,8 @@ SMALL = (
 )
 
 
-def recipe_with(folder: Path, teachers: Sequence[str]) -> Recipe:
-    named = f"teachers=[{', '.join(f'{{name: {name}}}' for name in teachers)}]"
+def recipe_with(folder: Path, teachers: Sequence[str], options: str = "") -> Recipe:
+    named = f"teachers=[{', '.join(f'{{name: {name}{options}}}' for name in teachers)}]"
     return load_recipe(ROOT / "recipes" / "phantom-quick.yaml", [f"out={folder}", named, *SMALL])
 
 
@@ -73,6 +73,13 @@ def run_stage(name: str, under_way: Run) -> None:
 def test_another_order_of_teachers_is_refused_where_it_matters(folder: Path) -> None:
     with pytest.raises(RunFolderError, match=r"stage distill.*teachers"):
         run(recipe_with(folder, ["lab-dino", "lab-sam"]), last="distill")
+
+
+def test_a_teacher_that_looks_otherwise_now_is_refused(folder: Path) -> None:
+    before = written(folder)
+    with pytest.raises(StoreError, match=r"column 'lab-dino' .* was made with another grid, identity"):
+        run(recipe_with(folder, ["lab-dino"], options=", input_px: 112"), last="extract")
+    assert written(folder) == before
 
 
 def test_a_lost_store_is_filled_again(tmp_path: Path) -> None:
