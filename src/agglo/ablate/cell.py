@@ -35,14 +35,14 @@ def is_done(plan: Plan, cell: Cell) -> bool:
     """Return whether the cell's file is there.
 
     Raises:
-        RunFolderError: it is, but was made with other settings.
+        RunFolderError: it is, but was made with other settings, or from other weights.
     """
     path = cell_file(plan, cell)
     if not path.exists():
         return False
     if read_json(path)["identity"] != plan.identity(cell):
         raise RunFolderError(
-            f"{path} was made with other settings than the grid now has; nothing was touched. Choose another folder "
+            f"{path} was made with other settings or weights than the grid now has; nothing was touched. Choose another folder "
             "(`out=…`), or delete the file to make the cell anew"
         )
     return True
@@ -70,6 +70,7 @@ def make_cell(ground: Ground, cell: Cell) -> dict[str, Any]:
         "cell": cell.name,
         **asdict(cell),
         "identity": plan.identity(cell),
+        "settings": plan.settings(cell),
         "kind": arm.kind,
         "note": arm.note,
         "teachers": _teachers(ground, cell),
@@ -96,6 +97,7 @@ def _figures(
     matrix = patient_matrix(counted, patients, structures)
     return {
         "is_phantom": is_phantom(tested.dataset),
+        "dataset": tested.dataset.fingerprint,
         "structures": structures,
         "frames": len(tested.indices),
         "patients": fingerprint(patients),
@@ -109,19 +111,28 @@ def _figures(
 
 
 def _levels(levels: Sequence[LevelFrame], patients: Sequence[str]) -> dict[str, list[float | None]] | None:
-    """Return by patient the Dice of the column's outline, and the share of levels that were named rightly."""
+    """Return by patient the Dice of the column's outline and the share of levels named rightly, averaged frame, swallow."""
     if not levels:
         return None
     outline: list[float | None] = []
     right: list[float | None] = []
     for patient in patients:
-        frames = [frame for frame in levels if frame.patient == patient]
-        shifts = [shift == 0 for frame in frames for shift in frame.shifts.values()]
-        outline.append(
-            round(float(np.mean([frame.outline.dice for frame in frames])), DECIMALS) if frames else None
-        )
-        right.append(round(float(np.mean(shifts)), DECIMALS) if shifts else None)
+        swallows: dict[str, list[LevelFrame]] = {}
+        for frame in levels:
+            if frame.patient == patient:
+                swallows.setdefault(frame.swallow, []).append(frame)
+        own = swallows.values()
+        outline.append(_mean([_mean([frame.outline.dice for frame in frames]) for frames in own]))
+        right.append(_mean([_mean([_share_right(frame) for frame in frames]) for frames in own]))
     return {"outline_dice": outline, "level_right": right}
+
+
+def _share_right(frame: LevelFrame) -> float:
+    return float(np.mean([shift == 0 for shift in frame.shifts.values()]))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    return round(float(np.mean(values)), DECIMALS) if values else None  # type: ignore[arg-type]
 
 
 def _teachers(ground: Ground, cell: Cell) -> list[dict[str, Any]]:

@@ -31,12 +31,22 @@ class Row:
 
 
 def read_cells(plan: Plan) -> dict[tuple[str, str, int, int], dict[str, Any]]:
-    """Return every finished cell of the grid."""
+    """Return every finished cell of the grid.
+
+    Raises:
+        RunFolderError: a cell was made with other settings than the grid now has.
+    """
     found: dict[tuple[str, str, int, int], dict[str, Any]] = {}
     for cell in plan.cells():
         path = cell_file(plan, cell)
         if path.exists():
-            found[cell.arm, cell.column, cell.patients, cell.seed] = read_json(path)
+            content = read_json(path)
+            if content["settings"] != plan.settings(cell):
+                raise RunFolderError(
+                    f"a table must be of cells with the grid's settings, but {path} was made with others; delete it, or "
+                    "change the grid back"
+                )
+            found[cell.arm, cell.column, cell.patients, cell.seed] = content
     return found
 
 
@@ -44,13 +54,15 @@ def collect(plan: Plan) -> dict[str, Any]:
     """Return the table of a grid as `table.json` holds it.
 
     Raises:
-        RunFolderError: no cell is there, or cells were not scored on the same cases.
+        RunFolderError: no cell is there, or cells do not belong together: other settings, weights, labels or cases.
     """
     cells = read_cells(plan)
     if not cells:
         raise RunFolderError(
             f"{plan.grid.out / 'cells'} must hold finished cells, but has none of this grid; run it first"
         )
+    _require_same_weights(cells)
+    _require_same_labels(cells)
     names = list(dict.fromkeys(name for content in cells.values() for name in content["tests"]))
     return {
         "grid": plan.grid.name,
@@ -145,10 +157,33 @@ def _matrix(test: Mapping[str, Any]) -> np.ndarray:
 
 
 def _require_same_cases(tests: Sequence[Mapping[str, Any]], name: str) -> None:
-    if len({(test["cases"], test["patients"]) for test in tests}) > 1:
+    if len({(test["dataset"], test["cases"], test["patients"]) for test in tests}) > 1:
         raise RunFolderError(
             f"cells must be scored on the same cases to be compared, but those of test set {name!r} differ; make them anew"
         )
+
+
+def _require_same_weights(cells: Cells) -> None:
+    known: dict[str, str] = {}
+    for content in cells.values():
+        for teacher in content["teachers"]:
+            if known.setdefault(teacher["name"], teacher["weights_sha256"]) != teacher["weights_sha256"]:
+                raise RunFolderError(
+                    f"a teacher must have the same weights in all cells, but those of {teacher['name']} in {content['cell']} "
+                    "differ from those in other cells; make them anew"
+                )
+
+
+def _require_same_labels(cells: Cells) -> None:
+    """Refuse arms that learned from other patients' masks: a difference is paired by them."""
+    known: dict[tuple[int, int], str] = {}
+    for (*_, patients, seed), content in cells.items():
+        which = content["labels"]["which"]
+        if known.setdefault((patients, seed), which) != which:
+            raise RunFolderError(
+                f"arms must learn from the masks of the same patients to be compared, but {content['cell']} had others; "
+                "make it anew"
+            )
 
 
 def _arm_facts(plan: Plan, cells: Cells, name: str) -> dict[str, Any]:

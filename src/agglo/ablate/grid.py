@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,10 @@ from pydantic import Field, model_validator
 from agglo.config.load import read_values, validated
 from agglo.config.schema import Positive, Rate, Recipe, Section, TeacherConfig
 from agglo.core.files import fingerprint
+from agglo.phantom.cohort import held_out_cohort
 from agglo.recipes import build
+from agglo.recipes.extract import identity_of
+from agglo.recipes.phantom import cohort_of
 
 Column = Literal["frozen", "finetune"]
 Kind = Literal["distil", "random", "supervised", "unet"]
@@ -31,6 +35,12 @@ COLUMNS: Mapping[Kind, tuple[Column, ...]] = {
 
 FROM_MASKS: tuple[Kind, ...] = ("supervised", "unet")
 """Kinds that learn from masks alone, for the wall time of the arm they are to be compared with."""
+
+FROM_POOL: tuple[Kind, ...] = ("distil", "random")
+"""Kinds that look at the unlabelled pool, whose views the base recipe's seed draws."""
+
+SHARED = ("name", "out", "seed", "data", "teachers", "evaluate", "report", "device", "supervised")
+"""Sections of a recipe that an arm cannot change: all arms have the same data and test sets, and `teachers` of their own."""
 
 NOT_PART = ("name", "out", "report", "device", "supervised")
 """Sections of a recipe that decide nothing of a cell's figures."""
@@ -54,6 +64,8 @@ class Arm(Section):
     def _has_teachers(self) -> "Arm":
         if (self.kind == "distil") != bool(self.teachers):
             raise ValueError("an arm has `teachers` if its kind is distil, and only then")
+        if shared := [key for key in self.set if key in SHARED]:
+            raise ValueError(f"an arm's `set` cannot change what all arms share, got {', '.join(shared)}")
         return self
 
 
@@ -83,9 +95,27 @@ class Grid(Section):
                 raise ValueError(
                     f"`{key}` must name an arm{f' of kind {kind}' if kind else ''}, got {getattr(self, key)!r}"
                 )
+        columns = [column for column in COLUMNS[self.arms[self.bar].kind] if column in self.encoder]
+        if len(columns) != 1:
+            raise ValueError(
+                f"`bar` must have cells in one of the columns {list(self.encoder)} of `encoder`, but {self.bar!r} has them in "
+                f"{columns or 'none'}"
+            )
+        self._require_one_meaning()
         if len({*self.seeds}) < len(self.seeds) or len({*self.patients}) < len(self.patients):
             raise ValueError("`seeds` and `patients` must each be different")
         return self
+
+    def _require_one_meaning(self) -> None:
+        """Refuse two teachers of one name: features are kept by it, so that one would be learned from in place of the other."""
+        known: dict[str, TeacherConfig] = {}
+        for name, arm in self.arms.items():
+            for teacher in arm.teachers:
+                if known.setdefault(teacher.key, teacher) != teacher:
+                    raise ValueError(
+                        f"a teacher's name must mean the same in all arms, but {teacher.key!r} of arm {name!r} has other weights "
+                        "or another size than before; give it a `label`"
+                    )
 
 
 @dataclass(frozen=True)
@@ -166,18 +196,41 @@ class Plan:
         return next((lack for lack in lacks if lack), None)
 
     def identity(self, cell: Cell) -> str:
-        """Return the hash of everything asked for that decides a cell's figures."""
-        arm, grid = self.grid.arms[cell.arm], self.grid
+        """Return the hash of everything that decides a cell's figures: what is asked for, and the weights it starts from."""
+        recipe, arm = self.recipe_of(cell), self.grid.arms[cell.arm]
+        files = {
+            "teachers": [self._weights[teacher.key] for teacher in arm.teachers],
+            "student": None if arm.kind == "unet" else build.student_settings(recipe)["init_sha256"],
+        }
+        return fingerprint({"settings": self.settings(cell), "files": files})
+
+    def settings(self, cell: Cell) -> str:
+        """Return the hash of everything asked for that decides a cell's figures; no file is looked at."""
+        arm, grid, recipe = self.grid.arms[cell.arm], self.grid, self.recipe_of(cell)
+        phantoms = [recipe.data.phantom, *(each.phantom for each in recipe.evaluate.also)]
+        held_out = [each.held_out for each in recipe.evaluate.also if each.held_out]
         settings = {
-            "recipe": _deciding(self.recipe_of(cell)),
+            "recipe": _deciding(recipe),
+            "phantoms": [cohort_of(each).identity for each in phantoms if each],
+            "held_out": [held_out_cohort(name).identity for name in held_out],
+            "pool_seed": self.values.get("seed", 0) if arm.kind in FROM_POOL else None,
             "arm": arm.model_dump(mode="json", include={"kind", "width"}),
             "learning_rates": list(arm.learning_rates or grid.learning_rates),
             "tuned": [grid.tune_patients, grid.seeds[0]],
-            "equal_to": _deciding(self.recipe(grid.equal_to, seed=cell.seed))
+            "equal_to": _deciding(self.recipe(grid.equal_to, patients=cell.patients, seed=cell.seed))
             if arm.kind in FROM_MASKS
             else None,
         }
         return fingerprint(settings)
+
+    @cached_property
+    def _weights(self) -> dict[str, object]:
+        """The hashes of all teachers' weights, None for those that are not here."""
+        teachers = {each.key: each for arm in self.grid.arms.values() for each in arm.teachers}
+        return {
+            key: None if build.missing_weights(each) else identity_of(each)["sha256"]
+            for key, each in teachers.items()
+        }
 
 
 def load_grid(path: Path, overrides: Sequence[str] = ()) -> Plan:
@@ -205,6 +258,7 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 def _deciding(recipe: Recipe) -> dict[str, Any]:
     values = recipe.model_dump(mode="json", exclude={*NOT_PART})
+    values["precision"] = recipe.device.precision
     for stage in ("distill", "align"):
         for key in build.COSMETIC:
             values[stage].pop(key)

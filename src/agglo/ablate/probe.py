@@ -4,6 +4,7 @@ Equal wall time and the estimate of a grid both rest on it: side by side, anothe
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,12 @@ from agglo.core.files import fingerprint, read_json, write_json
 from agglo.distill import DistilTask, TeacherTarget, make_balancer, make_head
 from agglo.features import Normaliser
 from agglo.recipes import build
+from agglo.recipes.align import labelled_source
 from agglo.recipes.environment import environment
 from agglo.students import calibrate_norms
 from agglo.teachers import entry_of, spec_of
 from agglo.train import Task
+from agglo.train.ema import MovingAverage
 from agglo.train.optimizer import make_optimizer
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ FROZEN, FINETUNE = "frozen", "finetune"
 
 
 def probed(plan: Plan) -> dict[str, float]:
-    """Return seconds of a step by kind: `distil ARM`, `frozen`, `finetune`, `supervised`, `unet ARM`; `image` of one test image.
+    """Return seconds of a step by kind: `distil ARM`, `frozen`, `finetune`, `masks ARM`; `image` of one test image.
 
     Measured once for a grid's folder and kept in `OUT/probe.json`.
     """
@@ -41,7 +44,10 @@ def probed(plan: Plan) -> dict[str, float]:
     recipe = plan.recipe(plan.grid.equal_to, seed=plan.grid.seeds[0])
     settings = {
         "student": recipe.student.model_dump(mode="json"),
-        "batch_size": [recipe.distill.batch_size, recipe.align.batch_size],
+        "decoder": recipe.decoder.model_dump(mode="json"),
+        "device": recipe.device.model_dump(mode="json", exclude={"workers"}),
+        "distill": recipe.distill.model_dump(mode="json", include={"batch_size", "loss", "head", "balance"}),
+        "align": recipe.align.model_dump(mode="json", include={"batch_size", "ema_decay"}),
         "arms": {name: arm.model_dump(mode="json") for name, arm in plan.grid.arms.items()},
     }
     identity = fingerprint(settings)
@@ -59,18 +65,18 @@ def budget_of(ground: "Ground", cell: Cell) -> dict[str, float | int]:
     `probed`, the extraction as it was measured.
     """
     grid, seconds = ground.plan.grid, probed(ground.plan)
-    recipe = ground.plan.recipe(grid.equal_to, seed=cell.seed)
+    recipe = ground.plan.recipe(grid.equal_to, patients=cell.patients, seed=cell.seed)
+    labelled = len(labelled_source(recipe, ground.run.dataset, ground.run.split["train"]))
     pool = len(ground.features[0])
     distil = build.plan(recipe.distill, seed=0, num_samples=pool).steps
-    align = build.plan(recipe.align, seed=0, num_samples=1).steps
+    align = build.plan(recipe.align, seed=0, num_samples=labelled).steps
     budget_s = (
         ground.extraction_s(recipe)
         + distil * seconds[f"distil {grid.equal_to}"]
         + align * mixed(recipe, seconds)
     )
-    kind = grid.arms[cell.arm].kind
-    step_s = seconds["supervised" if kind == "supervised" else f"unet {cell.arm}"]
-    assert kind in FROM_MASKS
+    assert grid.arms[cell.arm].kind in FROM_MASKS
+    step_s = seconds[f"masks {cell.arm}"]
     return {"budget_s": round(budget_s, 2), "step_s": step_s, "steps": max(1, int(budget_s / step_s))}
 
 
@@ -81,6 +87,18 @@ def mixed(recipe: Recipe, seconds: dict[str, float]) -> float:
 
 
 def _measure(plan: Plan) -> dict[str, float]:
+    """Time one step of each kind in turn, round by round: what else the machine does meanwhile strikes all kinds alike."""
+    steps, times = _steps(plan), defaultdict(list)
+    for _ in range(WARM_UP + ROUNDS):
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step()
+            times[name].append(time.perf_counter() - began)
+    return {name: round(median(of_kind[WARM_UP:]), 4) for name, of_kind in times.items()}
+
+
+def _steps(plan: Plan) -> dict[str, Callable[[], None]]:
+    """Return a step of each kind, each by the recipe of its arm."""
     grid, found = plan.grid, {}
     recipe = plan.recipe(grid.equal_to, seed=grid.seeds[0])
     masks = _mask_batch(recipe, stride_px=2)
@@ -89,21 +107,20 @@ def _measure(plan: Plan) -> dict[str, float]:
     for name, column in ((FROZEN, "frozen"), (FINETUNE, "finetune")):
         tuned = plan.recipe(grid.equal_to, column=column, seed=grid.seeds[0])  # type: ignore[arg-type]
         task = build.align_task(tuned, build.student(tuned, arm="distil"), USUAL_STRUCTURES, steps=1)
-        found[name] = _step_s(task, recipe, masks)
-    alone = build.supervised_task(recipe, USUAL_STRUCTURES)
-    found["supervised"] = _step_s(alone, recipe, masks)
-    found["image"] = _median(lambda: _look(alone, recipe.student.input_px))
+        found[name] = _step(task, recipe, masks)
+    alone = build.supervised_task(recipe, USUAL_STRUCTURES).to(build.device(recipe).resolved)
+    found["image"] = lambda: _look(alone, recipe.student.input_px)
     for name, arm in grid.arms.items():
+        own = plan.recipe(name, seed=grid.seeds[0])
+        if arm.kind == "supervised":
+            task = build.supervised_task(own, USUAL_STRUCTURES)
+            found[f"masks {name}"] = _step(task, own, _mask_batch(own, stride_px=2))
         if arm.kind == "unet":
-            size_px = recipe.student.input_px
-            net = UNet(num_structures=USUAL_STRUCTURES, size_px=size_px, width=arm.width)
-            found[f"unet {name}"] = _step_s(
-                UNetTask(net, dice_weight=1.0), recipe, _mask_batch(recipe, stride_px=1)
-            )
+            net = UNet(num_structures=USUAL_STRUCTURES, size_px=own.student.input_px, width=arm.width)
+            found[f"masks {name}"] = _step(UNetTask(net, dice_weight=1.0), own, _mask_batch(own, stride_px=1))
         if arm.kind == "distil":
-            task_of = plan.recipe(name, seed=grid.seeds[0])
-            found[f"distil {name}"] = _step_s(*_distil(task_of))
-    return {name: round(seconds, 4) for name, seconds in found.items()}
+            found[f"distil {name}"] = _step(*_distil(own))
+    return found
 
 
 def _mask_batch(recipe: Recipe, *, stride_px: int) -> dict[str, torch.Tensor]:
@@ -142,22 +159,28 @@ def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
     return task, recipe, batch
 
 
-def _step_s(task: Task, recipe: Recipe, batch: dict[str, Any]) -> float:
-    device = build.device(recipe).resolved
-    task.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _step(task: Task, recipe: Recipe, batch: dict[str, Any]) -> Callable[[], None]:
+    """Return what takes one step as the loop does: its device, precision, clipping and moving average with it."""
+    fabric = build.device(recipe).start()
+    task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    config = recipe.align.model_copy(update={"steps": 1, "epochs": None})
+    plan = build.plan(config, seed=0, num_samples=1)
+    model, optimizer = fabric.setup(task, make_optimizer(task, plan))
+    average = MovingAverage(task, plan.ema_decay) if plan.ema_decay else None
+    placed = _to(batch, fabric.device)
     task.train()
-    plan = build.plan(recipe.align.model_copy(update={"steps": 1, "epochs": None}), seed=0, num_samples=1)
-    optimizer = make_optimizer(task, plan)
-    placed = _to(batch, device)
 
     def step() -> None:
-        task(placed, 10**9).total.backward()
+        fabric.backward(model(placed, 10**9).total)
+        fabric.clip_gradients(model, optimizer, max_norm=plan.clip_norm, error_if_nonfinite=False)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if device.type == "cuda":
+        if average is not None:
+            average.update(task, 1)
+        if fabric.device.type == "cuda":
             torch.cuda.synchronize()
 
-    return _median(step)
+    return step
 
 
 def _to(value: Any, device: torch.device) -> Any:
@@ -172,12 +195,3 @@ def _to(value: Any, device: torch.device) -> Any:
 def _look(task: Any, size_px: int) -> None:
     task.eval()
     task.logits(torch.rand(1, size_px, size_px, device=next(task.parameters()).device), is_tuned=False)
-
-
-def _median(work: Callable[[], None]) -> float:
-    times = []
-    for _ in range(WARM_UP + ROUNDS):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return median(times[WARM_UP:])

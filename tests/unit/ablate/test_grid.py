@@ -77,6 +77,12 @@ IDENTITY_CASES = {  # name: (override, names of cells that become others)
     "how often is logged": ("set.align.log_every=3", set()),
     "another arm": ("arms.more={teachers: [{name: lab-clip}]}", set()),
     "another count": ("patients=[1, 3, 10]", set()),
+    "another pool": ("set.seed=5", {"random", "all"}),
+    "precision": ("set.device.precision=bf16-mixed", {"supervised", "random", "all"}),
+    "a further test set": (
+        "set.evaluate.also=[{name: more, phantom: {patients: 5, frames: 1, seed: 9}}]",
+        {"supervised", "random", "all"},
+    ),
     "rates": ("arms.random.learning_rates=[0.1]", {"random"}),
 }
 
@@ -88,10 +94,32 @@ def test_what_makes_a_cell_another_one(grid_file: Path, plan: Plan, override: st
     assert {cell.arm for cell in cells if changed.identity(cell) != plan.identity(cell)} == others
 
 
+def test_other_weights_of_a_teacher_make_another_cell(grid_file: Path, tmp_path: Path) -> None:
+    """A teacher that is trained anew is another one: what was distilled from it before must not stand beside what is now."""
+    cells = [Cell("gone", "frozen", 1, 0), Cell("all", "frozen", 1, 0), Cell("supervised", "finetune", 1, 0)]
+    weights = tmp_path / "lab-sam.safetensors"
+    identities = []
+    for content in (None, b"first", b"second"):
+        if content is not None:
+            weights.write_bytes(content)
+        plan = load_grid(grid_file, [f"arms.gone.teachers=[{{name: lab-sam, label: b, weights: {weights}}}]"])
+        identities.append([plan.identity(cell) for cell in cells])
+    of_gone, *others = zip(*identities, strict=True)
+    assert len({*of_gone}) == 3
+    assert [len({*of_arm}) for of_arm in others] == [1, 1]
+
+
 REFUSED_CASES = {  # name: (override, what the message says)
     "no bar": ("bar=nobody", "`bar` must name an arm, got 'nobody'"),
     "nothing to be equal to": ("equal_to=random", "`equal_to` must name an arm of kind distil"),
     "teachers of a U-Net": ("arms.random.teachers=[{name: lab-sam}]", "if its kind is distil, and only then"),
+    "a bar without cells": ("encoder=[frozen]", "'supervised' has them in none"),
+    "a bar with two columns": ("bar=all", "has them in ['frozen', 'finetune']"),
+    "other data for an arm": ("arms.random.set={data: {}}", "cannot change what all arms share, got data"),
+    "a name for two teachers": (
+        "arms.more={teachers: [{name: lab-sam, weights: other.safetensors}]}",
+        "'lab-sam' of arm 'more' has other weights",
+    ),
     "twice the same seed": ("seeds=[1, 1]", "must each be different"),
     "unknown setting": ("set.align.step=3", "align.step: Extra inputs are not permitted"),
     "unknown teacher": ("arms.all.teachers=[{name: nobody}]", "nobody"),
