@@ -250,7 +250,7 @@ def state(results: Figures) -> str:
     presets = sorted({entry["inputs"]["preset"] for entry in results["parts"].values()})
     return (
         f"Measured: preset {', '.join(f'`{name}`' for name in presets)}, state `{results['phantom']}` of the phantom's code. "
-        "`python docs/phantom/prove.py --parts` says which parts are older than the code that is here."
+        "`python docs/phantom/prove.py --parts` says which parts were measured on another phantom than the one that is here."
     )
 
 
