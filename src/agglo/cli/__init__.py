@@ -1,1 +1,4 @@
-"""The command line: one verb per file, `console` joins them. Heavy imports happen inside the verbs, so `--help` is quick."""
+"""The command line: the verbs, one file for each kind of job, joined by `console`.
+
+Heavy imports happen inside the verbs, so `--help` is quick.
+"""

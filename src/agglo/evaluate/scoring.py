@@ -3,7 +3,7 @@
 The rules, all of them here:
 
 * Dice, HD95 and NSD are taken where a structure is present *and* its reference is not empty: the same cases for every model. A miss
-  has Dice 0 and NSD 0, no HD95, and a penalised HD95 of the field's diagonal, so that failing never improves a mean.
+  has Dice 0 and NSD 0, no HD95, and a penalised HD95 of the field's diagonal, than which no detection can cost more, so that failing never improves a mean.
 * Where a structure is absent, only the falsely predicted area is taken.
 * Unlabelled and not assessable structures are measured nowhere.
 
@@ -110,14 +110,18 @@ def _score_present(
 ) -> Case:
     if not rules.has_distances:
         return replace(case, is_scored=True, dice=dice(predicted, reference))
+    diagonal = facts.field_diagonal_px or math.hypot(*reference.shape)
     if not case.is_detected:
         miss = 0.0 if facts.spacing_mm else None
-        diagonal = facts.field_diagonal_px or math.hypot(*reference.shape)
         return replace(case, is_scored=True, dice=0.0, hd95_penalised_px=diagonal, nsd_1mm=miss, nsd_2mm=miss)
     distances_px = surface_distances(predicted, reference)
     hd95_px = hd95_of(distances_px, rules.hd95_mode)
     scored = replace(
-        case, is_scored=True, dice=dice(predicted, reference), hd95_px=hd95_px, hd95_penalised_px=hd95_px
+        case,
+        is_scored=True,
+        dice=dice(predicted, reference),
+        hd95_px=hd95_px,
+        hd95_penalised_px=min(hd95_px, diagonal),
     )
     if facts.spacing_mm is None:
         return scored

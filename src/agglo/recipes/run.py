@@ -15,7 +15,7 @@ from agglo.recipes.evaluate import evaluate
 from agglo.recipes.extract import extract
 from agglo.recipes.report import report
 
-VERBS: Mapping[str, Callable[[Run], bool]] = {
+STAGES: Mapping[str, Callable[[Run], bool]] = {
     "dataset": dataset,
     "extract": extract,
     "distill": distill,
@@ -37,7 +37,7 @@ def run(recipe: Recipe, *, last: str = "report", tell: Tell = tell_nobody) -> li
     build.check_inputs(recipe)
     under_way = Run(recipe, tell)
     done = []
-    for name, verb in VERBS.items():
+    for name, verb in STAGES.items():
         if verb(under_way):
             done.append(name)
             _describe(under_way)

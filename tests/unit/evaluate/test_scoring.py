@@ -47,6 +47,18 @@ def test_a_miss_costs_the_fields_diagonal():
     assert (case.dice, case.hd95_penalised_px, case.nsd_1mm, case.nsd_2mm) == (0, 25, 0, 0)
 
 
+def test_no_detection_costs_more_than_a_miss():
+    far = FULL.copy()
+    far[:] = False
+    far[-1, -1] = True
+    near = FULL.copy()
+    near[:] = False
+    near[0, 0] = True
+    case = score_one(far, near, State.PRESENT)
+    assert case.hd95_px == pytest.approx(math.hypot(SIZE - 1, SIZE - 1))
+    assert case.hd95_penalised_px == 25 < case.hd95_px
+
+
 def test_a_miss_costs_the_images_diagonal_where_no_field_is_known():
     case = score_one(EMPTY, FULL, State.PRESENT, facts=FrameFacts(frame="f", patient="p", swallow="s"))
     assert case.hd95_penalised_px == pytest.approx(math.hypot(SIZE, SIZE))

@@ -10,7 +10,7 @@ from agglo.config.schema import Recipe
 from agglo.core.errors import RunFolderError, StoreError
 from agglo.features import FeatureStore
 from agglo.recipes.context import Run
-from agglo.recipes.run import VERBS, run
+from agglo.recipes.run import STAGES, run
 
 ROOT = Path(__file__).parents[3]
 SMALL = (
@@ -67,7 +67,7 @@ def test_facts_are_of_the_teachers_asked_for(folder: Path) -> None:
 
 def run_stage(name: str, under_way: Run) -> None:
     """Let a stage look at what is there."""
-    assert not VERBS[name](under_way), f"{name} must be done already"
+    assert not STAGES[name](under_way), f"{name} must be done already"
 
 
 def test_another_order_of_teachers_is_refused_where_it_matters(folder: Path) -> None:
