@@ -244,12 +244,12 @@ def sections(results: Figures) -> dict[str, str]:
 
 
 def state(results: Figures) -> str:
-    """Return which state of the phantom's code, and which preset, the latest figures are of."""
+    """Return which phantom, by what it draws, and which preset the latest figures are of."""
     if not results["parts"]:
         return "*Nothing was measured yet.*"
     presets = sorted({entry["inputs"]["preset"] for entry in results["parts"].values()})
     return (
-        f"Measured: preset {', '.join(f'`{name}`' for name in presets)}, state `{results['phantom']}` of the phantom's code. "
+        f"Measured: preset {', '.join(f'`{name}`' for name in presets)}, phantom `{results['phantom']}` (by what it draws). "
         "`python docs/phantom/prove.py --parts` says which parts were measured on another phantom than the one that is here."
     )
 
