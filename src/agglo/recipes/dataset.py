@@ -1,7 +1,7 @@
 """The dataset stage: a phantom dataset made by the run, or a given folder looked at."""
 
 from agglo.core.files import sha256_of, write_text
-from agglo.data import open_dataset
+from agglo.data import Dataset, open_dataset
 from agglo.recipes.context import Run
 from agglo.recipes.phantom import cohort_of, make_phantom, refuse_held_out
 from agglo.recipes.stage import Facts
@@ -13,8 +13,15 @@ PATIENT_DATA = (
 
 
 def dataset(run: Run) -> bool:
-    """Make the phantom, if the recipe asks for one, and part the dataset; say what there is."""
+    """Make the phantom, if the recipe asks for one, and part the dataset; say what there is.
+
+    What is given to be trained on is looked at in every run, also where the stage is done: further unlabelled frames may have come
+    since.
+    """
     config = run.recipe.data
+    given = _given(run)
+    for used in given:
+        refuse_held_out(used)
     settings = {
         "phantom": cohort_of(config.phantom).description if config.phantom else None,
         "folder": str(config.folder) if config.folder else None,
@@ -32,10 +39,6 @@ def dataset(run: Run) -> bool:
         if config.phantom is not None:
             make_phantom(run.dataset_folder, config.phantom, progress=run.tell("phantom"))
         found, parts = run.dataset, run.split
-        for used in (found, *(open_dataset(extra.folder) for extra in config.unlabelled)):
-            refuse_held_out(used)
-        if not found.description.get("is_phantom") or config.unlabelled:
-            write_text(run.folder / "CONTAINS_PATIENT_DATA", PATIENT_DATA)
         return {
             "name": found.name,
             "frames": len(found),
@@ -49,4 +52,13 @@ def dataset(run: Run) -> bool:
             },
         }
 
-    return stage.run(work)
+    done = stage.run(work)
+    if not all(used.description.get("is_phantom") for used in given):
+        write_text(run.folder / "CONTAINS_PATIENT_DATA", PATIENT_DATA)
+    return done
+
+
+def _given(run: Run) -> list[Dataset]:
+    """Return the datasets to train on that the run does not make itself."""
+    own = [run.dataset] if run.recipe.data.folder is not None else []
+    return own + [open_dataset(extra.folder) for extra in run.recipe.data.unlabelled]

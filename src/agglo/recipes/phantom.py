@@ -33,6 +33,9 @@ __all__ = [
 PARTS = ".parts"
 """Folder of what a making has finished; gone once the dataset is whole."""
 
+WRITTEN = ("README.md", "frames.csv", "images", "masks")
+"""What a making writes besides `dataset.json`: where one of these lies already, and no making was begun, it is somebody else's."""
+
 
 def cohort_of(config: PhantomConfig) -> Cohort:
     """Return the cohort that a recipe asks for; raises `ConfigError` when it is kept for testing, or the preset is unknown."""
@@ -96,13 +99,16 @@ def refuse_held_out(dataset: Dataset) -> None:
     """Raise `DataError` when a dataset to train on is a phantom test set."""
     if dataset.description.get("held_out"):
         raise DataError(
-            f"a dataset to train on must not be a phantom test set, got {dataset.name}: it is there to be scored only; make "
-            "another one with `agglo phantom`."
+            f"a dataset to train on must not be a phantom test set, got {dataset.name} in {dataset.folder}: it is there to be "
+            "scored only (`evaluate.also`); make another one with `agglo phantom`."
         )
 
 
 def make_cohort(folder: Path, cohort: Cohort, *, progress: Progress = silent, workers: int = 2) -> Path:
-    """Write a cohort to `folder`, or go on with it; see `make_phantom`."""
+    """Write a cohort to `folder`, or go on with it; where it is whole it is left as it is. See `make_phantom`."""
+    if _is_whole(folder, cohort):
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        return folder
     _begin(folder, cohort)
     recordings = cohort.recordings
     missing = [who for who in recordings if not _part_file(folder, *who).exists()]
@@ -125,15 +131,23 @@ def make_cohort(folder: Path, cohort: Cohort, *, progress: Progress = silent, wo
     return folder
 
 
+def _is_whole(folder: Path, cohort: Cohort) -> bool:
+    """Return whether all of the cohort is in `folder`; raises `DataError` when another dataset is."""
+    if not (folder / "dataset.json").exists():
+        return False
+    found = read_json(folder / "dataset.json").get("description", {}).get("identity")
+    if found != cohort.identity:
+        raise DataError(
+            f"{folder} must be a new folder for {cohort.name}, but holds a dataset, which would be lost (its identity is {found}, "
+            f"wanted is {cohort.identity}); choose another, or delete it."
+        )
+    return True
+
+
 def _begin(folder: Path, cohort: Cohort) -> None:
-    """See that nothing else is, or was being, made in `folder`."""
-    if (folder / "dataset.json").exists():
-        found = read_json(folder / "dataset.json").get("description", {}).get("identity")
-        if found != cohort.identity:
-            raise DataError(
-                f"{folder} must be a new folder for {cohort.name} ({cohort.identity}), but holds a dataset ({found}), which would "
-                "be lost; choose another, or delete it."
-            )
+    """See that nothing else is, or was being, made in `folder`, and that no file of somebody else's would be overwritten."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} must be a folder for {cohort.name}, but is a file; choose another name.")
     notes = folder / PARTS / "cohort.json"
     begun = read_json(notes)["identity"] if notes.exists() else None
     if begun not in (None, cohort.identity):
@@ -142,6 +156,12 @@ def _begin(folder: Path, cohort: Cohort) -> None:
             "choose another folder, or delete it."
         )
     if begun is None:
+        others = [name for name in WRITTEN if (folder / name).exists()]
+        if others:
+            raise DataError(
+                f"{folder} must be a new folder for {cohort.name}, but holds {', '.join(others)}, which would be overwritten; "
+                "choose another."
+            )
         write_json(notes, {"identity": cohort.identity})
 
 
@@ -254,6 +274,8 @@ Structures: {", ".join(STRUCTURES)}. The bolus lies inside the pharynx's label. 
 `frames.csv` has, for each frame, label states, the visible share (`visible:`) and contrast-to-noise ratio (`cnr:`) of each
 structure, landmarks in pixels, the swallow's truth, and what a DICOM header would say of the unit. `shows` is `lateral`, or names
 a frame that is no lateral view of its time: `beam_off`, `last_image_held` (the picture, and its labels, of an earlier pulse),
-`ap_view`, `oesophagus_view`; what cannot be told in these is `not_assessable`, what is not in the picture `absent`. Where the
-unit gives fewer pulses than the recording has frames, frames are duplicated. The codec is JPEG, frame by frame.
+`ap_view`, `oesophagus_view`; what cannot be told in these is `not_assessable`, what is not in the picture `absent`. In all
+of these but `last_image_held`, the swallow's truth (`phase`, `airway` and the like) is what happens in the neck at that time and
+not in the picture, and `cnr:` is 0. Where the unit gives fewer pulses than the recording has frames, frames are duplicated. The
+codec is JPEG, frame by frame.
 """

@@ -15,6 +15,7 @@ from agglo.data import open_dataset
 from agglo.phantom import STRUCTURES
 from agglo.phantom.cohort import FIRST_RESERVED_SEED, TEST_SETS, Cohort, held_out_cohort, trainable
 from agglo.phantom.presets import HELD_OUT, PRESETS
+from agglo.phantom.workers import record
 from agglo.recipes import phantom
 from agglo.recipes.phantom import card, cohort_of, make_cohort, make_phantom, refuse_held_out
 
@@ -26,9 +27,21 @@ def digest(folder: Path) -> dict[str, str]:
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Render in this process: starting others takes longer than the rendering."""
+    monkeypatch.setattr(phantom, "recorded", here)
+
+
+def here(cohort, wanted, *, workers):
+    return (record(cohort, *who) for who in wanted)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    return make_phantom(tmp_path_factory.mktemp("phantom") / "whole", CONFIG, workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantom, "recorded", here)
+        return make_phantom(tmp_path_factory.mktemp("phantom") / "whole", CONFIG)
 
 
 def test_a_dataset_has_its_recordings_raters_facts_and_card(whole):
@@ -51,28 +64,72 @@ def test_a_dataset_has_its_recordings_raters_facts_and_card(whole):
     assert not (whole / phantom.PARTS).exists()
 
 
-def test_any_number_of_workers_gives_the_same_bytes_and_a_kill_changes_nothing(whole, tmp_path):
+def test_worker_processes_give_the_bytes_of_one_and_a_stop_changes_nothing(whole, tmp_path, monkeypatch):
+    cut, told = tmp_path / "cut", []
+
+    def stop(done, total, note=""):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(phantom, "recorded", here)
+        with pytest.raises(KeyboardInterrupt):
+            make_phantom(cut, CONFIG, progress=stop)
+    assert not (cut / "dataset.json").exists()
+    (cut / "images" / "p0001-s0-f000.png").write_bytes(b"half a pic")
+    make_phantom(cut, CONFIG, workers=1, progress=lambda done, total, note="": told.append((done, note)))
+    assert told[0] == (2, "recordings found")
+    assert [done for done, _ in told] == [2, 3, 4]
+    assert digest(cut) == digest(whole)
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_no_worker_behind_and_changes_nothing(whole, tmp_path):
     cut = tmp_path / "cut"
     script = tmp_path / "make.py"
     script.write_text(
         "import os, signal\n"
-        "from pathlib import Path\n"
-        "from agglo.config.schema import PhantomConfig\n"
-        "from agglo.recipes.phantom import make_phantom\n\n"
+        "from multiprocessing import active_children\n"
+        "from pathlib import Path\n\n"
         "def kill(done, total, note=''):\n"
         "    if done == 2:\n"
+        "        print(*(child.pid for child in active_children()), flush=True)\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n\n"
         "if __name__ == '__main__':\n"
+        "    from agglo.config.schema import PhantomConfig\n"
+        "    from agglo.recipes.phantom import make_phantom\n\n"
         f"    make_phantom(Path({str(cut)!r}), PhantomConfig(**{CONFIG.model_dump()!r}), progress=kill, workers=1)\n",
         encoding="utf-8",
     )
-    assert subprocess.run([sys.executable, str(script)], check=False).returncode == -signal.SIGKILL
+    killed = subprocess.run([sys.executable, str(script)], check=False, stdout=subprocess.PIPE, text=True)
+    assert killed.returncode == -signal.SIGKILL  # and the pipe is closed: nobody holds it any more
+    assert killed.stdout.split()
     assert not (cut / "dataset.json").exists()
-    told = []
-    make_phantom(cut, CONFIG, workers=2, progress=lambda done, total, note="": told.append((done, note)))
-    assert told[0][1] == "recordings found"
-    assert told[0][0] == 2
+    make_phantom(cut, CONFIG, workers=2)
     assert digest(cut) == digest(whole)
+
+
+def test_a_whole_dataset_is_left_as_it_is(whole):
+    """Also what a kill while tidying up has left behind goes then."""
+    (whole / phantom.PARTS).mkdir()
+    (whole / phantom.PARTS / "p0000-s0.json").write_text("{}", encoding="utf-8")
+    before = {file: file.stat().st_mtime_ns for file in whole.rglob("*.*") if file.is_file()}
+    make_phantom(whole, CONFIG)
+    after = {file: file.stat().st_mtime_ns for file in whole.rglob("*.*") if file.is_file()}
+    assert before.keys() - after.keys() == {whole / phantom.PARTS / "p0000-s0.json"}
+    assert after.items() <= before.items()
+    assert not (whole / phantom.PARTS).exists()
+
+
+def test_files_of_somebody_elses_are_not_overwritten(tmp_path):
+    (tmp_path / "README.md").write_text("mine", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"must be a new folder .* holds README.md, which would be overwritten"
+    ):
+        make_phantom(tmp_path, CONFIG)
+    assert [file.name for file in tmp_path.iterdir()] == ["README.md"]
+    with pytest.raises(DataError, match="must be a folder for phantom-standard, but is a file"):
+        make_phantom(tmp_path / "README.md", CONFIG)
 
 
 def test_an_unfinished_dataset_of_other_settings_is_not_gone_on_with(tmp_path):
@@ -83,7 +140,7 @@ def test_an_unfinished_dataset_of_other_settings_is_not_gone_on_with(tmp_path):
 
 
 def test_a_dataset_of_other_settings_is_not_lost(whole):
-    with pytest.raises(DataError, match=r"holds a dataset .* which would be lost"):
+    with pytest.raises(DataError, match=r"holds a dataset, which would be lost \(its identity is "):
         make_phantom(whole, CONFIG.model_copy(update={"seed": 5}))
 
 
@@ -114,15 +171,16 @@ def test_the_test_set_is_frozen_and_of_a_unit_of_its_own():
         held_out_cohort("v2")
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_test_set_opens_only_as_what_it_is(whole, tmp_path, monkeypatch):
     small = replace(TEST_SETS["v1"], patients=1, frames=1, size_px=64)
     monkeypatch.setattr(phantom, "held_out_cohort", lambda name: small)
-    made = phantom.open_test_set(tmp_path / "test", "v1", workers=1)
+    made = phantom.open_test_set(tmp_path / "test", "v1")
     assert made.description["held_out"] == "v1"
     assert made.description["identity"] == small.identity
     with pytest.raises(DataError, match="must not be a phantom test set"):
         refuse_held_out(made)
     with pytest.raises(DataError, match="must hold phantom-test-v1"):
         phantom.open_test_set(whole, "v1")
-    again = make_cohort(tmp_path / "test", small, workers=1)
+    again = make_cohort(tmp_path / "test", small)
     assert open_dataset(again).fingerprint == made.fingerprint
