@@ -162,7 +162,7 @@ def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
 def _step(task: Task, recipe: Recipe, batch: dict[str, Any]) -> Callable[[], None]:
     """Return what takes one step as the loop does: its device, precision, clipping and moving average with it."""
     fabric = build.device(recipe).start()
-    task.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task.to(memory_format=torch.channels_last)
     config = recipe.align.model_copy(update={"steps": 1, "epochs": None})
     plan = build.plan(config, seed=0, num_samples=1)
     model, optimizer = fabric.setup(task, make_optimizer(task, plan))

@@ -18,7 +18,7 @@ class BestWeights:
     """Keeps the task's weights of the highest `key` so far in one file; of equal ones the earliest.
 
     A training that is interrupted and goes on ends with the same weights as one that was not: what is scored again after a resume
-    scores the same, so the file can only hold what it would have held.
+    scores the same.
     """
 
     def __init__(self, path: Path, identity: str, *, key: str) -> None:
@@ -27,6 +27,15 @@ class BestWeights:
         content = self._read()
         self.step: int | None = content["step"] if content else None
         self.figure: float | None = content["figure"] if content else None
+
+    def forget_after(self, step: int) -> None:
+        """Forget weights from after `step`, where the training goes on: it scores them again, or others in their place.
+
+        What was the best before them is lost, but would lose against them again.
+        """
+        if self.step is not None and self.step > step:
+            self.path.unlink()
+            self.step = self.figure = None
 
     def offer(self, task: Task, step: int, figures: Mapping[str, Any]) -> None:
         """Keep the weights of `task` after `step` if their figure is the highest yet; one without a figure is not kept."""

@@ -88,6 +88,7 @@ def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch
     best = None
     if watch.select is not None:
         best = BestWeights(place.folder / "best.pt", training.checkpoint.identity, key=watch.select)
+        best.forget_after(state.step)
     if state.step < plan.steps:
         log = RunLog(place.folder / "log.jsonl", keep_until_step=state.step)
         hooks = make_hooks(log, plan, watch, best) if training.fabric.is_global_zero else []

@@ -136,13 +136,13 @@ VAL_FIGURES = {3: 0.2, 6: 0.7, 9: 0.7, 12: 0.5}
 """What a scoring gives after a step: two are equally good."""
 
 
-def watching(seen: list[int]) -> Watch:
-    """Return a watch that scores by the table above; what it was asked is in `seen`."""
+def watching(seen: list[int], *, factor: float = 1.0) -> Watch:
+    """Return a watch that scores by the table above, times `factor`; what it was asked is in `seen`."""
     steps = iter(VAL_FIGURES)
 
     def score(task: Task) -> dict[str, float | None]:
         seen.append(next(steps))
-        return {"dice": VAL_FIGURES[seen[-1]]}
+        return {"dice": factor * VAL_FIGURES[seen[-1]]}
 
     return Watch(score, every=3, select="dice")
 
@@ -172,6 +172,14 @@ def test_a_selection_survives_an_interruption(tmp_path: Path) -> None:
     second = fit(resumed, Line(), PLAN, Place(tmp_path / "cut", device=CPU), watch)
     assert (first.best_step, first.best_figure) == (second.best_step, second.best_figure)
     assert all(torch.equal(weights(resumed)[name], tensor) for name, tensor in weights(whole).items())
+
+
+def test_a_training_begun_anew_knows_nothing_of_scorings_before(tmp_path: Path) -> None:
+    """Whoever deletes the checkpoint, as its message says, must not get the weights of the training before."""
+    fit(Regression(), Line(), PLAN, Place(tmp_path, device=CPU), watching([]))
+    (tmp_path / "checkpoint.pt").unlink()
+    state = fit(Regression(), Line(), PLAN, Place(tmp_path, device=CPU), watching([], factor=0.5))
+    assert (state.best_step, state.best_figure) == (6, 0.35)
 
 
 def test_without_any_figure_the_last_weights_stay(tmp_path: Path) -> None:
