@@ -39,6 +39,10 @@ def invert(image: NDArray[Any]) -> NDArray[Any]:
 
     Integers are mirrored within their type's range, floats between their own minimum and maximum.
     """
+    if image.dtype == np.bool_:
+        return ~image
+    if not image.size:
+        return image
     if np.issubdtype(image.dtype, np.integer):
         return np.iinfo(image.dtype).max - image
     return image.max() + image.min() - image

@@ -1,6 +1,6 @@
 """The model folder: `config.json`, `model.safetensors` and a model card. It loads anywhere, strictly, or says why not.
 
-config.json         format version, how to build the parts, structures, provenance; written last
+config.json         format version, version of Agglo, how to build the parts, structures, provenance; written last
 model.safetensors   weights of student and decoder
 README.md           the card
 """
@@ -13,13 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from agglo import __version__
 from agglo.core.errors import ModelFolderError
 from agglo.core.files import read_json, sha256_of, write_atomic, write_json, write_text
 from agglo.decoders import StructureDecoder
 from agglo.students import Student, build_student
 
 FORMAT_VERSION = 1
-EXPECTS = {"as_is": "", "bone_black": ", in which bone is dark (invert others: `agglo predict --invert`)"}
+EXPECTS = {
+    "as_is": "",
+    "bone_black": ", in which bone is dark (of others say so: `predict(image, is_inverted=True)`, `agglo predict --invert`)",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class ModelConfig:
         threshold: probability over which a pixel belongs to a structure.
         notes: shown on every overlay; among them that it is for research only.
         teachers: what it was distilled from: name, licence, labels seen.
-        provenance: dataset, seed, version.
+        provenance: dataset, seed, where the student began.
     """
 
     name: str
@@ -63,7 +67,12 @@ def save_model(folder: Path, student: Student, decoder: StructureDecoder, config
     weights = folder / "model.safetensors"
     write_atomic(weights, lambda temporary: save_file(state, temporary))
     write_text(folder / "README.md", _card(config))
-    content = {"format_version": FORMAT_VERSION, **asdict(config), "weights_sha256": sha256_of(weights)}
+    content = {
+        "format_version": FORMAT_VERSION,
+        "agglo_version": __version__,
+        **asdict(config),
+        "weights_sha256": sha256_of(weights),
+    }
     write_json(folder / "config.json", content)
     return folder
 
@@ -76,6 +85,7 @@ def load_model(folder: Path) -> tuple[Student, StructureDecoder, ModelConfig]:
     """
     content = _read_config(folder)
     weights = folder / "model.safetensors"
+    content.pop("agglo_version", None)  # for people: what can be read is a matter of the format
     recorded = content.pop("weights_sha256", None)
     if not weights.exists() or sha256_of(weights) != recorded:
         state = "is absent" if not weights.exists() else "was altered or cut off"
@@ -149,5 +159,6 @@ def _card(config: ModelConfig) -> str:
         f"## Teachers\n\n{teachers or 'None: trained on masks alone.'}\n\n"
         "## Use\n\n```python\nimport agglo\n\n"
         'masks = agglo.load("THIS_FOLDER").predict(image)  # {structure: bool [H, W]}\n```\n\n'
-        "## Made from\n\n" + "".join(f"- {key}: {value}\n" for key, value in config.provenance.items())
+        f"## Made from\n\n- agglo: {__version__}\n"
+        + "".join(f"- {key}: {value}\n" for key, value in config.provenance.items())
     )

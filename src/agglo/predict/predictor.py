@@ -13,7 +13,7 @@ from agglo.students import Student
 from agglo_runtime.finish import logit_of, masks_from_logits
 from agglo_runtime.geometry import Letterbox
 from agglo_runtime.images import read_image
-from agglo_runtime.prepare import prepare
+from agglo_runtime.prepare import invert, prepare
 
 
 class Segmentation(NamedTuple):
@@ -40,21 +40,27 @@ class Predictor:
         """Names of what it segments, in the order of `masks`."""
         return self.config.structures
 
-    def predict(self, image: np.ndarray | str | Path) -> dict[str, Bool[np.ndarray, "rows cols"]]:
+    def predict(
+        self, image: np.ndarray | str | Path, *, is_inverted: bool = False
+    ) -> dict[str, Bool[np.ndarray, "rows cols"]]:
         """Return the mask of every structure, at the picture's own size; a structure that is not seen has an empty mask.
 
         Args:
             image: grey `[H, W]` (uint8, uint16, or floats, which are stretched to their range), or an image file.
+            is_inverted: swap black and white first, for a picture with white bone where `config.polarity` is `bone_black`.
+                Nothing tells the two apart here: unsaid, such a picture gets masks that mean nothing.
 
         Raises:
             ImageError: it cannot be read, or is not a grey picture.
         """
         picture = image if isinstance(image, np.ndarray) else read_image(Path(image))
-        return dict(zip(self.structures, self.masks(picture), strict=True))
+        return dict(zip(self.structures, self.masks(picture, is_inverted=is_inverted), strict=True))
 
-    def masks(self, image: np.ndarray) -> Bool[np.ndarray, "structures rows cols"]:
-        """Return all masks of a grey picture as one array."""
-        logits, letterbox = self.logits(image)
+    def masks(
+        self, image: np.ndarray, *, is_inverted: bool = False
+    ) -> Bool[np.ndarray, "structures rows cols"]:
+        """Return all masks of a grey picture as one array; `is_inverted` as for `predict`."""
+        logits, letterbox = self.logits(invert(image) if is_inverted else image)
         return masks_from_logits(logits, letterbox, threshold=self.config.threshold)
 
     def segment(self, image: np.ndarray) -> Segmentation:

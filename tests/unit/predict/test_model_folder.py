@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+import agglo
 from agglo.core.errors import ModelFolderError
 from agglo.decoders import StructureDecoder
 from agglo.predict import ModelConfig, Predictor, load, save_model
@@ -61,6 +62,25 @@ def test_the_card_names_teachers_and_limits(saved: tuple[Path, Predictor]) -> No
     card = (saved[0] / "README.md").read_text()
     assert "lab-sam: licence Apache-2.0; labels it has seen: none of VFSS" in card
     assert "Research use only, not a medical device" in card
+
+
+def test_white_bone_is_inverted_in_python_too(saved: tuple[Path, Predictor], tmp_path: Path) -> None:
+    _, predictor = saved
+    dark = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (40, 40), dtype=np.uint8)
+    expected = predictor.predict(dark)
+    assert any((mask != predictor.predict(255 - dark)[name]).any() for name, mask in expected.items())
+    Image.fromarray(255 - dark).save(tmp_path / "white.png")
+    for found in (
+        predictor.predict(255 - dark, is_inverted=True),
+        predictor.predict(tmp_path / "white.png", is_inverted=True),
+    ):
+        for name, mask in expected.items():
+            np.testing.assert_array_equal(found[name], mask)
+
+
+def test_the_folder_says_which_agglo_wrote_it(saved: tuple[Path, Predictor]) -> None:
+    assert json.loads((saved[0] / "config.json").read_text())["agglo_version"] == agglo.__version__
+    assert f"- agglo: {agglo.__version__}\n" in (saved[0] / "README.md").read_text()
 
 
 def test_white_bone_is_inverted_on_request(saved: tuple[Path, Predictor], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agglo_runtime.errors import ImageError
-from agglo_runtime.prepare import prepare, to_unit
+from agglo_runtime.prepare import invert, prepare, to_unit
 
 UNITS = {  # name: (image, expected)
     "uint8": (np.array([[0, 51, 255]], np.uint8), [[0, 0.2, 1]]),
@@ -55,3 +55,16 @@ def test_prepare_normalises_each_channel_and_pads_with_black() -> None:
 def test_prepare_refuses(shape: tuple[int, ...], mean: tuple[float, ...], text: str) -> None:
     with pytest.raises(ImageError, match=text):
         prepare(np.zeros(shape, np.uint8), size_px=32, mean=mean, std=(1.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(("image", "expected"), UNITS.values(), ids=UNITS)
+def test_inverting_turns_units_round(image: np.ndarray, expected: list) -> None:
+    is_constant = image.min() == image.max()
+    assert to_unit(invert(image)) == pytest.approx(
+        np.array(expected) if is_constant else 1 - np.array(expected), abs=1e-6
+    )
+    assert (invert(invert(image)) == image).all()
+
+
+def test_inverting_nothing_gives_nothing() -> None:
+    assert invert(np.zeros((0, 3))).shape == (0, 3)
