@@ -32,12 +32,25 @@ def check(
 
     found = look_into(folder, splits=split_file or [], progress=show("check"))
     if as_json:
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(found.to_json(), indent=2))
     else:
         columns = min(120, shutil.get_terminal_size((100, 24)).columns)
-        print(told(found, width=columns, show_all=show_all, colour=sys.stdout.isatty()))
+        _say(told(found, width=columns, show_all=show_all, colour=sys.stdout.isatty()), sys.stdout.encoding)
     if found.errors:
         raise typer.Exit(2)
+
+
+_IN_ASCII = str.maketrans({"─": "-", "·": "-", "•": "*", "→": ">", "✓": "+", "✗": "x", "…": "..."})
+
+
+def _say(text: str, encoding: str) -> None:
+    """Print a report also where the terminal has no lines and bullets, or a file's name is in no encoding at all."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_IN_ASCII) if encoding.lower() not in ("utf-8", "utf8") else text
+        text = text.encode(encoding, errors="backslashreplace").decode(encoding)
+    print(text)
 
 
 @app.command(
