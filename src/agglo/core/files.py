@@ -36,8 +36,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file in UTF-8, with or without a byte order mark (some editors write one)."""
+    return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def fingerprint(value: Any) -> str:

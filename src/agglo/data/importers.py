@@ -113,7 +113,7 @@ def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
     """Return the header and the frames of an index-mask folder; raises one `DataError` with all problems found."""
     problems = Problems(str(folder))
     classes = _read_classes(folder)
-    names, name = tuple(classes["classes"]), folder.absolute().name
+    names, name = tuple(map(str, classes["classes"])), folder.absolute().name
     rules = RULES.get(name) or rules_of(classes, folder)
     states_of = (
         clip_states(folder, names) if name == "vfss_clip" else _states_in_masks(names, rules, problems)

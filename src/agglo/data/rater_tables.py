@@ -87,7 +87,7 @@ def _read_states(
     table: dict[str, tuple[State, ...]] = {}
     for line, cells in enumerate(rows, start=2):
         row = dict(zip(columns, cells, strict=False))
-        frame = row.get("id", "")
+        frame = row.get("id", "").strip()
         words = [row.get(f"state:{structure}", "").strip() for structure in header.structures]
         if len(cells) != len(columns) or frame not in ids or frame in table:
             problems.add(

@@ -97,8 +97,8 @@ class _Row:
     """One row of a frame table being read; what is wrong goes to the problems with its line number."""
 
     def __init__(self, cells: Mapping[str, str], number: int, problems: Problems) -> None:
-        """Begin with the row's cells by column, found at line `number`."""
-        self.cells = cells
+        """Begin with the row's cells by column, found at line `number`; blanks around a cell mean nothing ('p1 ' is patient p1)."""
+        self.cells = {column: cell.strip() for column, cell in cells.items()}
         self.place = f"frames.csv line {number}"
         self.problems = problems
 

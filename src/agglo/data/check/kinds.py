@@ -84,6 +84,11 @@ KINDS: dict[str, Kind] = {
     "bad_visible": Kind(
         "Impossible visibility", "A visible share is a number from 0 to 1.", "Mend the cell."
     ),
+    "bad_polarity": Kind(
+        "Unknown polarity",
+        "A polarity is bone_black, bone_white or blank; pictures of any other are never inverted.",
+        "Use one of these words.",
+    ),
     "spacing": Kind(
         "Impossible spacing",
         "Spacing is two numbers of 0.02 to 5 mm per pixel, at most 2 : 1 to each other, with a source.",
@@ -185,7 +190,7 @@ KINDS: dict[str, Kind] = {
     ),
     "split_file": Kind(
         "Split that does not fit",
-        "A split names frames of this dataset, each once, in the state it was made for.",
+        "A split names frames of this dataset, each once; one by numbers alone, in the state it was made for.",
         "Make the split again with `agglo data split`.",
     ),
     "rater": Kind(

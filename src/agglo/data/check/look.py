@@ -4,7 +4,6 @@ Only a digest outlives a frame, so a check of any number of frames needs the mem
 """
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,25 +42,17 @@ class Look:
         row: of the frame.
         image: its picture; None where it could not be read.
         masks: those of its masks that could be read.
-        unread: paths of masks that could not.
     """
 
     survey: Survey
     row: Row
     image: Pixels | None
     masks: Sequence[Mask]
-    unread: Sequence[Path]
 
     @property
     def counts(self) -> dict[int, int]:
-        """Pixels by structure, over all masks that could be read."""
+        """Pixels by structure, of those alone whose mask could be read."""
         return {place: count for mask in self.masks for place, count in mask.counts.items()}
-
-    @property
-    def is_fully_read(self) -> bool:
-        """Whether every mask that the row names could be read, so that a count of 0 means no pixels."""
-        named = [path for path in self.row.masks if path is not None]
-        return not self.unread and len(self.masks) == len(named)
 
 
 @dataclass(frozen=True)
@@ -91,16 +82,14 @@ def look_at(survey: Survey, row: Row) -> tuple[Look, list[Problem]]:
     image = None
     if row.image is not None:
         image = _read(survey, row, row.image, "image", found)
-    masks, unread = [], []
+    masks = []
     for place, path in enumerate(row.masks):
         if path is None:
             continue
         page = _read(survey, row, path, "mask", found)
-        if page is None:
-            unread.append(path)
-        else:
+        if page is not None:
             masks.append(Mask(path, page, _count(survey, place, page)))
-    return Look(survey, row, image, masks, unread), found
+    return Look(survey, row, image, masks), found
 
 
 def digest_of(look: Look) -> Digest:
@@ -138,12 +127,12 @@ def _hash(image: Pixels) -> str:
 def _read(survey: Survey, row: Row, path: Path, what: str, found: list[Problem]) -> Pixels | None:
     place = f"{survey.relative(path)}"
     if not is_file(path):
-        found.append(Problem(f"missing_{what}", place, f"is named by {row.place} and is not there"))
+        why = "may not be looked at (permissions)" if _is_forbidden(path) else "is not there"
+        found.append(Problem(f"missing_{what}", place, f"is named by {row.place} and {why}"))
         return None
     try:
-        with warnings.catch_warnings(action="ignore"):
-            _verify(path, is_mask=what == "mask")
-            return read_image(path)
+        _verify(path, is_mask=what == "mask")
+        return read_image(path)
     except AggloError as error:
         found.append(Problem(f"unreadable_{what}", place, one_line(error)))
     except (
@@ -151,6 +140,14 @@ def _read(survey: Survey, row: Row, path: Path, what: str, found: list[Problem])
     ) as error:  # whatever a library throws at a spoilt file is the file's problem, and must hide no other
         found.append(Problem(f"unreadable_{what}", place, f"cannot be read: {one_line(error)}"))
     return None
+
+
+def _is_forbidden(path: Path) -> bool:
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def _verify(path: Path, *, is_mask: bool) -> None:

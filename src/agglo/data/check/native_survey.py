@@ -107,9 +107,9 @@ def _note_header(survey: Survey, content: Mapping[str, Any]) -> None:
 
 
 def _row(survey: Survey, number: int, line: int, cells: Sequence[str]) -> Row:
-    named = dict(zip(survey.columns, cells, strict=False))
+    named = {column: cell.strip() for column, cell in zip(survey.columns, cells, strict=False)}
     is_torn = len(cells) != len(survey.columns)
-    frame = named.get("id", "").strip()
+    frame = named.get("id", "")
     states = stated_states(named, survey.structures)
     image = named.get("image", f"images/{frame}.png" if frame else "")
     return Row(

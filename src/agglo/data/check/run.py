@@ -1,5 +1,6 @@
 """One check from beginning to end: survey the folder, open every frame, compare all frames, sort what was found."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,7 +15,7 @@ from agglo.data.check.look import Digest, digest_of, look_at
 from agglo.data.check.native_survey import survey_native
 from agglo.data.check.plain_survey import survey_plain
 from agglo.data.check.probes import ON_DATASET, ON_FRAME, ON_SURVEY
-from agglo.data.check.report import Problem, Report
+from agglo.data.check.report import Counts, Problem, Report
 from agglo.data.check.survey import Row, Survey, one_line
 from agglo.data.opening import open_dataset
 
@@ -36,25 +37,36 @@ def check_folder(
         progress: told after every frame.
         workers: threads that read.
     """
-    survey = _survey(Path(folder), splits)
+    with warnings.catch_warnings(
+        action="ignore"
+    ):  # once for all threads, since filters belong to the process
+        return _check(_survey(Path(folder), splits), str(folder), progress, workers)
+
+
+def _check(survey: Survey, folder: str, progress: Progress, workers: int) -> Report:
     problems = list(survey.problems)
     if survey.layout != "unknown":
         for probe in ON_SURVEY:
-            problems.extend(_guarded(partial(probe, survey), probe.__name__, str(folder)))
+            problems.extend(_guarded(partial(probe, survey), probe.__name__, folder))
     digests: list[Digest] = []
     for done, (digest, found) in enumerate(_read(survey, workers), start=1):
         problems.extend(found)
         digests.extend([] if digest is None else [digest])
         progress(done, len(survey.rows), "frames")
     for together in ON_DATASET:
-        problems.extend(_guarded(partial(together, survey, digests), together.__name__, str(folder)))
+        problems.extend(_guarded(partial(together, survey, digests), together.__name__, folder))
     problems.extend(_opens(survey, problems))
+    counts = Counts({}, {"frames": len(survey.rows)}, {}, {}, {})
+    try:
+        counts = count(survey, digests)
+    except Exception as error:
+        problems.append(_crash("count", folder, error))
     order = list(KINDS)
     return Report(
-        folder=str(folder),
+        folder=folder,
         name=survey.name,
         layout=survey.layout,
-        counts=count(survey, digests),
+        counts=counts,
         problems=sorted(dict.fromkeys(problems), key=lambda problem: order.index(problem.kind)),
     )
 
@@ -62,11 +74,16 @@ def check_folder(
 def _survey(folder: Path, splits: Sequence[Path]) -> Survey:
     """Return what the folder holds, in whichever layout it comes nearest to."""
     survey = Survey(folder, name=folder.name)
-    if not folder.is_dir():
-        survey.note("no_dataset", str(folder), "there is no such folder")
+    try:
+        if not folder.is_dir():
+            found = "is a file" if folder.is_file() else "there is no such folder"
+            survey.note("no_dataset", str(folder), found)
+            return survey
+        holds = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        survey.note("no_dataset", str(folder), f"cannot be looked into: {error.strerror}")
         return survey
     survey.split_files = [*sorted({*folder.glob("split.json"), *folder.glob("splits/*.json")}), *splits]
-    holds = {path.name for path in folder.iterdir()}
     is_native = bool(holds & {"dataset.json"}) or ("frames.csv" in holds and "classes.json" not in holds)
     try:
         if is_native:

@@ -94,7 +94,7 @@ class Survey:
 def read_lenient_json(survey: Survey, path: Path) -> Any:
     """Return the content of a JSON file; None, with a problem noted, where it has none."""
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return json.loads(_bytes_of(path).decode("utf-8-sig"))
     except FileNotFoundError:
         survey.note("broken_json", survey.relative(path), "is missing")
     except (OSError, ValueError, RecursionError) as error:
@@ -102,12 +102,19 @@ def read_lenient_json(survey: Survey, path: Path) -> Any:
     return None
 
 
+def _bytes_of(path: Path) -> bytes:
+    """Return a file's content; raises `ValueError` for a pipe or a device, at which reading would wait for ever."""
+    if path.exists() and not path.is_dir() and not path.is_file():
+        raise ValueError("it is a pipe or a device, not a file")
+    return path.read_bytes()
+
+
 def read_lenient_table(survey: Survey, path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the columns of a CSV table and its rows with their line numbers; what is amiss is noted and bridged if it can be."""
     place = survey.relative(path)
     try:
-        raw = path.read_bytes()
-    except OSError as error:
+        raw = _bytes_of(path)
+    except (OSError, ValueError) as error:
         is_missing = isinstance(error, FileNotFoundError)
         survey.note(
             "broken_table", place, "is missing" if is_missing else f"cannot be read: {one_line(error)}"

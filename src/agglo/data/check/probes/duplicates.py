@@ -3,8 +3,10 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from agglo.data.check.look import Digest
+from agglo.data.check.probes.rows import MAX_DIGITS
 from agglo.data.check.report import Problem
 from agglo.data.check.survey import Row, Survey
 
@@ -21,32 +23,36 @@ def pictures(survey: Survey, digests: Sequence[Digest]) -> Iterator[Problem]:
             same[digest.pixels].append(row)
     order = _places(survey)
     for rows in same.values():
-        for row in rows[1:]:
-            yield from _compare(survey, rows, row, order)
+        if len(rows) > 1:
+            yield from _compare(survey, rows, order)
 
 
-def _compare(survey: Survey, rows: Sequence[Row], row: Row, order: dict[int, int]) -> Iterator[Problem]:
-    """Compare a picture with the others of the same pixels: the nearest one decides."""
-    others = rows[: rows.index(row)]
-    strangers = [other for other in others if other.cell("patient") != row.cell("patient")]
-    elsewhere = [other for other in others if other.video != row.video]
-    near = [
-        other
-        for other in rows
-        if other is not row and other.video == row.video and abs(order[other.number] - order[row.number]) == 1
-    ]
-    if row.image is None:
-        return
-    where = survey.relative(row.image)
-    if strangers:
-        found = f"is {_name(survey, strangers[0])}: patients {row.cell('patient')} and {strangers[0].cell('patient')}"
-        yield Problem("duplicate_frame", where, found)
-    elif elsewhere:
-        yield Problem("duplicate_frame", where, f"is {_name(survey, elsewhere[0])}, of another video")
-    elif not near or any(other.image == row.image for other in others):
-        yield Problem("duplicate_frame", where, f"is {_name(survey, others[-1])}, at another moment")
-    elif not _is_stated(row, near):
-        yield Problem("repeated_frame", where, f"is {_name(survey, near[0])}, next to it")
+def _compare(survey: Survey, rows: Sequence[Row], order: dict[int, int]) -> Iterator[Problem]:
+    """Compare each picture with those of the same pixels before it and next to it; the gravest thing is told. One pass."""
+    beside = {(row.video, order[row.number]): row for row in rows}
+    first_of_patient: dict[str, Row] = {}
+    first_of_video: dict[tuple[str, str], Row] = {}
+    paths: set[Path | None] = set()
+    before: Row | None = None
+    for row in rows:
+        patient, place = row.cell("patient"), order[row.number]
+        stranger = next((first for name, first in first_of_patient.items() if name != patient), None)
+        elsewhere = next((first for video, first in first_of_video.items() if video != row.video), None)
+        near = [beside[key] for key in ((row.video, place - 1), (row.video, place + 1)) if key in beside]
+        where = "" if row.image is None else survey.relative(row.image)
+        if stranger:
+            found = f"is {_name(survey, stranger)}: patients {patient} and {stranger.cell('patient')}"
+            yield Problem("duplicate_frame", where, found)
+        elif elsewhere:
+            yield Problem("duplicate_frame", where, f"is {_name(survey, elsewhere)}, of another video")
+        elif before and (not near or row.image in paths):
+            yield Problem("duplicate_frame", where, f"is {_name(survey, before)}, at another moment")
+        elif before and not _is_stated(row, near):
+            yield Problem("repeated_frame", where, f"is {_name(survey, near[0])}, next to it")
+        first_of_patient.setdefault(patient, row)
+        first_of_video.setdefault(row.video, row)
+        paths.add(row.image)
+        before = row
 
 
 def _name(survey: Survey, row: Row) -> str:
@@ -60,7 +66,7 @@ def _places(survey: Survey) -> dict[int, int]:
         videos[row.video].append(row)
     places = {}
     for rows in videos.values():
-        if all(row.cell("index").isdecimal() for row in rows):
+        if all(row.cell("index").isdecimal() and len(row.cell("index")) <= MAX_DIGITS for row in rows):
             rows = sorted(rows, key=lambda row: int(row.cell("index")))
         places.update({row.number: place for place, row in enumerate(rows)})
     return places

@@ -33,9 +33,7 @@ def orphan_masks(survey: Survey) -> Iterator[Problem]:
     named = {path for row in survey.rows for path in row.masks}
     if survey.layout == "native":
         named |= set(_possible_masks(survey))
-    else:
-        stems = {row.cell("id") for row in survey.rows}
-        named |= {path for path in _pictures(folder) if path.parent == folder and path.stem in stems}
+    stems = {path.stem for path in named if path is not None} if survey.layout == "plain" else set()
     known = {*survey.structures, *survey.raters}
     strange: dict[str, int] = defaultdict(int)
     for path in _pictures(folder):
@@ -45,7 +43,9 @@ def orphan_masks(survey: Survey) -> Iterator[Problem]:
         if len(inside) > 1 and inside[0] not in known:
             strange[inside[0]] += 1
         else:
-            yield Problem("orphan_mask", survey.relative(path), "belongs to no frame")
+            is_second = path.parent == folder and path.stem in stems
+            found = "is not used: another mask has its name" if is_second else "belongs to no frame"
+            yield Problem("orphan_mask", survey.relative(path), found)
     for name, count in strange.items():
         found = f"{count} masks, but {name!r} is no structure and no rater of the dataset"
         yield Problem("unknown_structure", f"masks/{name}/", found)

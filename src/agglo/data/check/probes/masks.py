@@ -65,13 +65,12 @@ def contradictions(look: Look) -> Iterator[Problem]:
     survey, row = look.survey, look.row
     if survey.layout != "native" or survey.encoding is None or row.is_torn:
         return
+    counts = look.counts  # only of structures whose mask could be read
     for place, (structure, state) in enumerate(zip(survey.structures, row.states, strict=True)):
-        count = look.counts.get(place, 0)
+        count = counts.get(place, 0)
         where = f"{row.place} {structure}"
-        if state is State.PRESENT and not count and look.is_fully_read and look.masks:
-            is_missing = survey.encoding == "per_structure" and row.masks[place] is None
-            if not is_missing:
-                yield Problem("present_but_empty", where, "is `present` and has no pixel")
+        if state is State.PRESENT and counts.get(place) == 0:
+            yield Problem("present_but_empty", where, "is `present` and has no pixel")
         elif state is State.ABSENT and count:
             yield Problem("absent_but_pixels", where, f"is `absent` and has {count} pixels")
         elif state is State.UNLABELLED and count:

@@ -1,16 +1,19 @@
 """Checks of several raters' tables and masks, through the same reading as on opening."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from agglo.core.errors import AggloError
+from agglo.data.check.look import Look, look_at
 from agglo.data.check.native_survey import is_file
+from agglo.data.check.probes import masks
 from agglo.data.check.report import Problem
-from agglo.data.check.survey import Row, Survey, one_line, read_lenient_table, stated_states
-from agglo.data.masks import BITS, mask_paths
+from agglo.data.check.survey import Row, Survey, read_lenient_table, stated_states
+from agglo.data.masks import mask_paths
 from agglo.data.states import STATE_OF_WORD, State
-from agglo_runtime.images import read_image
 
 
 def tables(survey: Survey) -> Iterator[Problem]:
@@ -50,37 +53,26 @@ def _labels(survey: Survey, rater: str, row: Row, cells: dict[str, str], where: 
     if survey.encoding is None:
         return
     paths = mask_paths(survey.folder, survey.encoding, row.cell("id"), survey.structures, rater=rater)
-    pages: dict[int, np.ndarray] = {}
     is_each = survey.encoding == "per_structure"
-    for place, path in enumerate(paths):
-        is_needed = states[place] is State.PRESENT if is_each else State.PRESENT in states
-        if not is_file(path):
-            if is_needed:
-                yield Problem("missing_mask", survey.relative(path), f"is needed by {where}")
-            continue
-        try:
-            pages[place] = read_image(path)
-        except AggloError as error:
-            yield Problem("unreadable_mask", survey.relative(path), one_line(error))
-    yield from _contradictions(survey, states, pages, where)
+    needed = states if is_each else [State.PRESENT if State.PRESENT in states else None] * len(paths)
+    named = tuple(
+        path if state is State.PRESENT or is_file(path) else None
+        for path, state in zip(paths, needed, strict=True)
+    )
+    look, found = look_at(survey, replace(row, place=where, states=states, image=None, masks=named))
+    yield from found
+    yield from masks.values(look)
+    yield from masks.contradictions(look)
+    yield from _sizes(look, row.image)
 
 
-def _contradictions(
-    survey: Survey, states: tuple[State | None, ...], pages: dict[int, np.ndarray], where: str
-) -> Iterator[Problem]:
-    for place, (structure, state) in enumerate(zip(survey.structures, states, strict=True)):
-        page = pages.get(place if survey.encoding == "per_structure" else place // BITS)
-        if survey.encoding == "index":
-            page = pages.get(0)
-        if page is None:
-            continue
-        inside = {
-            "per_structure": page > 0,
-            "index": page == place + 1,
-            "bitfield": (page.astype(np.uint32) >> place % BITS) & 1,
-        }[survey.encoding or "bitfield"]
-        count = int(np.count_nonzero(inside))
-        if state is State.PRESENT and not count:
-            yield Problem("present_but_empty", f"{where} {structure}", "is `present` and has no pixel")
-        elif state is State.ABSENT and count:
-            yield Problem("absent_but_pixels", f"{where} {structure}", f"is `absent` and has {count} pixels")
+def _sizes(look: Look, image: Path | None) -> Iterator[Problem]:
+    """A rater's mask has the picture's size, which its header says; a picture that has none is told of elsewhere."""
+    if image is None or not look.masks:
+        return
+    try:
+        with Image.open(image) as picture:
+            size = (picture.height, picture.width)
+    except Exception:
+        return
+    yield from masks.sizes(replace(look, image=np.zeros(size, np.uint8)))

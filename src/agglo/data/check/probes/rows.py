@@ -9,6 +9,11 @@ from agglo.data.check.survey import Row, Survey
 from agglo.data.states import STATE_OF_WORD
 from agglo.data.table import REQUIRED
 
+POLARITIES = ("", "bone_black", "bone_white")
+
+MAX_DIGITS = 18
+"""Of an index: more is no number of a frame."""
+
 
 def columns(survey: Survey) -> Iterator[Problem]:
     """Required columns are there, each once, and name structures of the dataset."""
@@ -44,8 +49,10 @@ def _cells_of(survey: Survey, row: Row) -> Iterator[Problem]:
     frame, index = row.cell("id"), row.cell("index")
     if frame and not re.fullmatch(r"\w[\w.-]*", frame, flags=re.ASCII):
         yield Problem("bad_id", row.place, f"`id` is {frame!r}")
-    if index and not (index.isascii() and index.isdecimal()):
-        yield Problem("bad_index", row.place, f"`index` is {index!r}")
+    if index and not (index.isascii() and index.isdecimal() and len(index) <= MAX_DIGITS):
+        yield Problem("bad_index", row.place, f"`index` is {index[:40]!r}")
+    if row.cell("polarity") not in POLARITIES:
+        yield Problem("bad_polarity", row.place, f"`polarity` is {row.cell('polarity')!r}")
     for structure in survey.structures:
         share = row.cell(f"visible:{structure}")
         if share and not _is_share(share):
@@ -98,5 +105,5 @@ def row_count(survey: Survey) -> Iterator[Problem]:
     expected = counts.get("frames") if isinstance(counts, dict) else None
     if survey.columns and expected is not None and expected != len(survey.rows):
         yield Problem(
-            "row_count", "frames.csv", f"has {len(survey.rows)} rows, dataset.json counts {expected}"
+            "row_count", "frames.csv", f"has {len(survey.rows)} rows, dataset.json counts {expected!r}"
         )

@@ -8,6 +8,7 @@ from agglo.core.errors import AggloError
 from agglo.data.check.report import Problem
 from agglo.data.check.survey import Survey, one_line, read_lenient_json
 from agglo.data.opening import open_dataset
+from agglo.data.split_files import adopt_split
 from agglo.data.splits import load_split
 
 
@@ -22,8 +23,11 @@ def split_files(survey: Survey) -> Iterator[Problem]:
 
 
 def parts_of(content: Any) -> dict[str, list[Any]]:
-    """Return the frames that a split's content lists by part, whatever else it is; empty for no split."""
-    parts = content.get("parts") if isinstance(content, dict) else None
+    """Return the frames that a split's content lists by part, whatever else it is; empty for no split.
+
+    Ids (`frames`) go before numbers (`parts`), as in a recipe that is given the file.
+    """
+    parts = content.get("frames", content.get("parts")) if isinstance(content, dict) else None
     if not isinstance(parts, dict):
         return {}
     return {str(part): frames for part, frames in parts.items() if isinstance(frames, list)}
@@ -48,7 +52,7 @@ def _look_into(survey: Survey, path: Path, content: Any) -> Iterator[Problem]:
     place = survey.relative(path)
     parts = parts_of(content)
     if not parts:
-        yield Problem("split_file", place, "has no `parts` with lists of frames")
+        yield Problem("split_file", place, "has no `frames` (ids by part) and no `parts` (numbers by part)")
         return
     yield from _leaks(survey, place, parts, str(content.get("by", "patient")))
     try:
@@ -56,7 +60,7 @@ def _look_into(survey: Survey, path: Path, content: Any) -> Iterator[Problem]:
     except AggloError:
         return  # it has been said why, and the split may be right
     try:
-        load_split(path, dataset)
+        adopt_split(path, dataset) if "frames" in content else load_split(path, dataset)
     except AggloError as error:
         text = one_line(error)
         if " in one part only" not in text:
