@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 
 from agglo.ablate.cell import is_done, make_cell
 from agglo.ablate.grid import FROM_MASKS, Cell, Plan
@@ -73,13 +74,13 @@ def estimate(plan: Plan, cells: Sequence[Cell]) -> Estimate:
     tuned = {(cell.arm, cell.column) for cell in cells if _num_rates(plan, cell) > 1}
     by_column = {(cell.arm, cell.column): cell for cell in cells}
     return Estimate(
-        distilling_s=sum(
+        distilling_s=fsum(
             _distil_steps(plan, arm, seed) * seconds[f"distil {arm}"] for arm, seed in distilled
         ),
-        tuning_s=sum(
+        tuning_s=fsum(
             _num_rates(plan, by_column[each]) * _training_s(plan, by_column[each]) for each in tuned
         ),
-        cells_s=sum(cell_s(plan, cell) for cell in cells),
+        cells_s=fsum(cell_s(plan, cell) for cell in cells),
     )
 
 
