@@ -55,7 +55,7 @@ class PhantomFrame:
         truth: everything else that is known.
         index: frame number in the recording.
         visible_masks: the part of each mask that can be seen.
-        contrast_to_noise: of each structure, see `visibility.Seen`.
+        contrast_to_noise: of each structure, see `visibility.Seen`; 0 where the frame is no lateral view.
         shows: "lateral", or which unusable kind of frame it is, see `recording.KINDS`.
     """
 

@@ -159,7 +159,11 @@ HELD_OUT: Final[Mapping[str, Preset]] = MappingProxyType(
         )
     }
 )
-"""Simulated units for testing: their display, coding, pulses and barium occur in no other preset; nothing is trained on them."""
+"""Simulated units for testing; nothing is trained on them.
+
+Their pulses and barium occur in no other preset. Their display and coding lie outside of `standard`, but within what `hard` ranges
+over: for a model trained on `hard` the unit is new in pulses and barium alone.
+"""
 
 
 def preset_named(name: str) -> Preset:

@@ -16,7 +16,7 @@ from agglo.phantom.throat import Throat, wall_front
 
 @dataclass(frozen=True)
 class Truth:
-    """Exact facts of one frame.
+    """Exact facts of one frame, or of its time where it is no lateral view of the neck (`PhantomFrame.shows`).
 
     Attributes:
         time_s: of the pulse shown, after the onset of the hyoid's burst; fps: of the stored video.
@@ -26,9 +26,11 @@ class Truth:
         visible_fraction: per structure, 0..1: the share of it in the image and open field that contrast would let one see.
         is_airway_closed: the laryngeal vestibule; ues_opening_mm: of the upper oesophageal sphincter.
         volume_ml: of the contrast swallowed as drawn, with its pools, 0 once the moving part has left; residue_ml: of what stays.
-        airway: what this frame shows: contrast above the folds (penetration) or below them (aspiration); swallow_airway: the
-            deepest of the whole swallow; airway_timing: before, during or after it, or empty; is_silent: no cough answers it.
-        consistency: of the bolus, in a word; act: 0 in the main act, then the number of the clearing act.
+        airway: what lies in the airway at this time: contrast above the folds (penetration) or below them (aspiration);
+            swallow_airway: the deepest of the whole swallow; airway_timing: before, during or after it, or empty; is_silent: the
+            patient aspirates and no cough answers it.
+        consistency: of the bolus, in words; act: 0 in the main act, then the number of the clearing act.
+        leaf: how far the epiglottis has tilted: 0 upright, 0.5 horizontal, 1 inverted all the way.
         field_diagonal_px: of the box around the open field.
     """
 

@@ -13,15 +13,21 @@ from agglo.phantom.spine import vertebrae_of
 SPINE = [f"C{level}" for level in range(1, 8)]
 
 
+@pytest.fixture(scope="module")
+def at_rest():
+    """Give six patients' studies with their first frame, the bolus still in the mouth."""
+    studies = [sample_study(21, patient) for patient in range(6)]
+    return [(study, next(render_study(study, frames=8, size_px=128))) for study in studies]
+
+
 def middle(frame, name):
     rows, cols = np.nonzero(frame.masks[STRUCTURES.index(name)])
     return np.array([cols.mean(), rows.mean()])
 
 
 @pytest.mark.parametrize("patient", range(6))
-def test_levels_follow_each_other_and_the_airway_lies_in_front(patient):
-    study = sample_study(21, patient)
-    frame = next(render_study(study, frames=8, size_px=128))
+def test_levels_follow_each_other_and_the_airway_lies_in_front(patient, at_rest):
+    study, frame = at_rest[patient]
     seen = [name for name in SPINE if frame.states[STRUCTURES.index(name)] == "present"]
     assert len(seen) >= 6
     rows = [middle(frame, name)[1] for name in seen]
@@ -61,10 +67,9 @@ def test_vertebrae_have_the_proportions_of_a_neck():
     assert 0.84 <= women / men <= 0.95
 
 
-def test_grey_levels_are_ordered_as_in_fluoroscopy():
+def test_grey_levels_are_ordered_as_in_fluoroscopy(at_rest):
     samples = {name: [] for name in ("air", "airway", "C4", "bolus")}
-    for patient in range(5):
-        frame = next(render_study(sample_study(22, patient), frames=4, size_px=128))
+    for _, frame in at_rest:
         eroded = frame.masks & np.roll(frame.masks, 1, 1) & np.roll(frame.masks, 1, 2)
         samples["airway"].append(np.median(frame.image[frame.extras["vestibule"]]))
         samples["C4"].append(np.median(frame.image[eroded[STRUCTURES.index("C4")]]))
@@ -79,7 +84,7 @@ def test_grey_levels_are_ordered_as_in_fluoroscopy():
 
 def test_states_say_what_is_not_there():
     study = sample_study(21, 0)
-    frames = list(render_study(study, frames=8, size_px=96))
+    frames = list(render_study(study, frames=6, size_px=64))
     for frame in frames:
         for state, mask in zip(frame.states, frame.masks, strict=True):
             assert state in ("present", "absent", "not_assessable")

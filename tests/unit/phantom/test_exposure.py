@@ -89,18 +89,28 @@ def test_each_device_darkens_some_of_the_picture_and_is_named(device, bare):
     assert there.masks.tobytes() == bare.masks.tobytes()
 
 
+def at_both_ends(**unit):
+    """Return frames before the swallow and long after it."""
+    shown = scene(margins_mm=WIDE, **unit)
+    return [render_frame(shown, shown.swallow.begin_s + later) for later in (0.0, 2.2)]
+
+
+@pytest.fixture(scope="module")
+def empty_handed():
+    return at_both_ends()
+
+
 @pytest.mark.parametrize("utensil", HELD)
-def test_utensils_are_at_the_mouth_before_the_swallow_and_gone_after(utensil):
-    bare, held = scene(margins_mm=WIDE), scene(utensils=(utensil,), margins_mm=WIDE)
-    begin, end = bare.swallow.begin_s, bare.swallow.begin_s + 2.2
+def test_utensils_are_at_the_mouth_before_the_swallow_and_gone_after(utensil, empty_handed):
+    held = at_both_ends(utensils=(utensil,))
     change = [
-        int((np.abs(render_frame(bare, t).image.astype(int) - render_frame(held, t).image) > 12).sum())
-        for t in (begin, end)
+        int((np.abs(without.image.astype(int) - there.image) > 12).sum())
+        for without, there in zip(empty_handed, held, strict=True)
     ]
     assert change[0] > 10
     assert change[1] == 0
-    assert utensil in render_frame(held, begin).truth.caption
-    assert utensil not in render_frame(held, end).truth.caption
+    assert utensil in held[0].truth.caption
+    assert utensil not in held[1].truth.caption
 
 
 def test_presets_name_only_what_can_be_drawn():

@@ -51,13 +51,21 @@ def test_more_frames_than_a_recording_holds_go_on_after_its_end():
     assert len({shot.index for shot in shots}) == 400
 
 
-def ending(kind):
+def partly(kind):
     part = (0.0, 0.3) if kind == "beam_off" else (0.7, 1.0)
-    study = replace(slow_study(), unusable=(Stretch(kind, *part),))
-    frames = list(render_study(study, frames=6, size_px=SIZE, with_unusable=True))
-    usable = list(render_study(study, frames=6, size_px=SIZE))
-    assert all(frame.shows == "lateral" for frame in usable)
-    return frames, usable
+    return replace(slow_study(), unusable=(Stretch(kind, *part),))
+
+
+def ending(kind):
+    return list(render_study(partly(kind), frames=6, size_px=SIZE, with_unusable=True))
+
+
+@pytest.fixture(scope="module")
+def usable():
+    """Give the frames without anything unusable, though the recording has a stretch of it."""
+    frames = list(render_study(partly("ap_view"), frames=6, size_px=SIZE))
+    assert all(frame.shows == "lateral" for frame in frames)
+    return frames
 
 
 STATES = {  # kind: states of bolus, trachea and of all else
@@ -68,8 +76,8 @@ STATES = {  # kind: states of bolus, trachea and of all else
 
 
 @pytest.mark.parametrize("kind", STATES)
-def test_unusable_frames_say_so_and_claim_nothing(kind):
-    frames, usable = ending(kind)
+def test_unusable_frames_say_so_and_claim_nothing(kind, usable):
+    frames = ending(kind)
     shown = [frame for frame in frames if frame.shows != "lateral"]
     assert len(shown) == 2
     first = 0 if kind == "beam_off" else 4
@@ -90,8 +98,8 @@ def test_unusable_frames_say_so_and_claim_nothing(kind):
         assert shown[0].image[SIZE // 4 : -SIZE // 4].max() < 12
 
 
-def test_a_held_image_keeps_picture_labels_and_time():
-    frames, usable = ending("last_image_held")
+def test_a_held_image_keeps_picture_labels_and_time(usable):
+    frames = ending("last_image_held")
     held = [frame for frame in frames if frame.shows == "last_image_held"]
     assert len(held) == 2
     assert held[0].image.tobytes() == held[1].image.tobytes() == usable[4].image.tobytes()

@@ -7,10 +7,11 @@ from agglo.phantom import STRUCTURES, sample_study
 from agglo.phantom.frame import render_frame
 from agglo.phantom.scene import scene_of
 
-SWALLOWS = [sample_study(11, patient) for patient in range(30)]
+PATIENTS = [1, 2, *(pytest.param(patient, marks=pytest.mark.slow) for patient in (0, 3, 4))]
+"""A swallow that keeps the airway clean and one that does not, then further ones of the latter."""
 
 
-@pytest.mark.parametrize("patient", range(5))
+@pytest.mark.parametrize("patient", PATIENTS)
 def test_the_bolus_keeps_to_its_way(patient):
     study = sample_study(12, patient)
     act = study.swallow.main
@@ -71,7 +72,7 @@ def test_bones_do_not_slide_in_a_swallow():
 
 
 def test_contrast_in_the_throat_is_pharynx_too():
-    study = next(s for s in SWALLOWS if s.swallow.volume_ml >= 10)
+    study = next(s for s in (sample_study(11, p) for p in range(30)) if s.swallow.volume_ml >= 10)
     scene = scene_of(study.person, study.swallow, study.unit, (11, study.patient, 0), 160)
     frame = render_frame(scene, study.swallow.main.opening_s)
     shared = (frame.masks[0] & frame.masks[1]).sum()
