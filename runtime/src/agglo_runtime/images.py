@@ -35,9 +35,11 @@ def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
             return _as_grey(image, path)
     except FileNotFoundError:
         raise ImageError(f"{path} must be an image file, there is no such file; check the path.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, ImageError):
-            raise
+    except ImageError:
+        raise
+    except (
+        Exception
+    ) as error:  # Pillow's readers throw nearly anything at a spoilt file: TypeError, struct.error ...
         raise ImageError(
             f"{path} must be a whole image file ({', '.join(SUFFIXES)}), reading it gave: {error}; replace or remove it."
         ) from error

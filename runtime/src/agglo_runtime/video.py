@@ -90,7 +90,7 @@ class VideoReader:
         self._av = require_pyav()
         try:
             self._container = self._av.open(str(path))
-        except (OSError, ValueError) as error:
+        except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise VideoError(
                 f"{path} must be a video that can be read, opening it gave: {error}; replace or remove it."
             ) from None
@@ -98,6 +98,11 @@ class VideoReader:
             self._container.close()
             raise VideoError(f"{path} must hold a video, it has no picture stream; replace or remove it.")
         self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise VideoError(
+                f"{path} must hold a video that PyAV can decode, its coding is unknown; convert it or mend it."
+            )
         self.facts = _facts(self._container, self._stream)
         if not self.facts.has_square_pixels:
             self.warnings.append("pixels are not square: areas in mm² are left out")

@@ -1,5 +1,6 @@
 """Reading still pictures of every kind, and saying clearly which cannot be read."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,16 @@ def _animated(path: Path) -> None:
     pages[0].save(path, save_all=True, append_images=pages[1:])
 
 
+def _astray(path: Path) -> None:
+    """Write a TIFF whose first directory leads on to one without entries: Pillow ends with a TypeError."""
+    Image.new("L", (50, 40)).save(path, format="TIFF")
+    content = bytearray(path.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    (entries,) = struct.unpack_from("<H", content, directory)
+    struct.pack_into("<I", content, directory + 2 + 12 * entries, len(content) - 100)
+    path.write_bytes(content)
+
+
 def _floats(path: Path) -> None:
     Image.fromarray(GREY.astype(np.float32)).save(path, format="TIFF")
 
@@ -68,6 +79,7 @@ UNUSABLE = {  # name: (how to make the file, what the error says)
     "text": (_text, "must be a whole image file"),
     "empty": (_empty, "must be a whole image file"),
     "two_frames": (_animated, "must hold one picture, it holds 2 frames"),
+    "astray": (_astray, "must be a whole image file.*Missing dimensions"),
     "floats": (_floats, "must have whole-numbered grey values, it has floats"),
     "absent": (lambda path: None, "must be an image file, there is no such file"),
 }

@@ -148,6 +148,26 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
             VideoReader(tmp_path / name)
 
 
+def test_a_spoilt_container_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store(tmp_path / "a.mp4", steps(3))
+    path.write_bytes(path.read_bytes().replace(b"stsd", b"zzzz"))
+    with pytest.raises(
+        VideoError, match=r"a\.mp4 must hold a video that PyAV can decode, its coding is unknown"
+    ):
+        VideoReader(path)
+
+    av = require_pyav()
+
+    def end_early(*_: object) -> None:
+        raise av.error.EOFError(
+            541478725, "End of file"
+        )  # as on some damaged files; neither OSError nor ValueError
+
+    monkeypatch.setattr(av, "open", end_early)
+    with pytest.raises(VideoError, match=r"must be a video that can be read, opening it gave: .*End of file"):
+        VideoReader(path)
+
+
 def test_without_pyav_the_line_that_installs_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingPyAV, match=r"pip install 'agglo\[video\]'"):
