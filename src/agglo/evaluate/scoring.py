@@ -3,7 +3,8 @@
 The rules, all of them here:
 
 * Dice, HD95 and NSD are taken where a structure is present *and* its reference is not empty: the same cases for every model. A miss
-  has Dice 0 and NSD 0, no HD95, and a penalised HD95 of the field's diagonal, than which no detection can cost more, so that failing never improves a mean.
+  has Dice 0 and NSD 0, no HD95, and a penalised HD95 of the field's diagonal, than which no detection can cost more: so failing
+  never improves a mean, but for that of HD95 on detected frames, beside which the miss rate stands.
 * Where a structure is absent, only the falsely predicted area is taken.
 * Unlabelled and not assessable structures are measured nowhere.
 
