@@ -64,7 +64,8 @@ def sort_inputs(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Return the images and the videos that `paths` (files, or folders looked into one level deep) name, sorted, each once.
 
     Raises:
-        ImageError: something is absent or neither (all of it is named), nothing was found, or two inputs have the same name.
+        ImageError: something is absent or neither (all of it is named), nothing was found, two inputs have the same name, or a
+            name is no text.
         MissingPyAV: there are videos and no PyAV.
     """
     images: set[Path] = set()
@@ -94,11 +95,17 @@ def sort_inputs(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     if videos:
         require_pyav()
     for kind in (images, videos):
-        _require_distinct_names(kind)
+        _require_usable_names(kind)
     return sorted(images), sorted(videos)
 
 
-def _require_distinct_names(paths: set[Path]) -> None:
+def _require_usable_names(paths: set[Path]) -> None:
+    unwritable = sorted(ascii(path.name) for path in paths if not _is_text(path.name))
+    if unwritable:
+        raise ImageError(
+            f"names of inputs must be text, because tables hold them; these are in an unknown encoding: "
+            f"{', '.join(unwritable[:10])}. Rename them"
+        )
     names = [path.stem for path in paths]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
@@ -111,6 +118,15 @@ def _require_distinct_names(paths: set[Path]) -> None:
         raise ImageError(
             f"a video must not be called {' or '.join(RESERVED)}, got {', '.join(reserved)}; rename it."
         )
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a file's name can be written; systems without a fixed encoding give names that cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_phantom(path: Path, comment: str = "") -> bool:

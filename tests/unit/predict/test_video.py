@@ -204,3 +204,13 @@ def test_inputs_are_sorted_and_all_that_is_wrong_is_named(tmp_path: Path) -> Non
     (tmp_path / "masks.avi").rename(tmp_path / "a.mp4")
     with pytest.raises(ImageError, match="are there twice: a"):
         sort_inputs([tmp_path])
+
+
+def test_a_name_that_no_table_can_hold_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "Zoë.png").write_bytes(b"x")
+    assert sort_inputs([tmp_path]) == ([tmp_path / "Zoë.png"], [])
+    (tmp_path / "l\udce4t.png").write_bytes(b"x")
+    with pytest.raises(
+        ImageError, match=r"must be text, .* unknown encoding: 'l\\udce4t\.png'\. Rename them"
+    ):
+        sort_inputs([tmp_path])
