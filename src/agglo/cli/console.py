@@ -1,8 +1,10 @@
 """The command `agglo`: its verbs, and how errors reach the user: one message, exit code 2, no traceback."""
 
+import errno
 import logging
 import os
 import sys
+from collections.abc import Mapping
 
 import typer
 
@@ -30,6 +32,16 @@ bench.add_to(app)
 OFFLINE = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 """Libraries make no call over the network on their own account; who wants the hub sets HF_HUB_OFFLINE=0."""
 
+OF_THE_MACHINE: Mapping[int, str] = {
+    errno.EACCES: "choose a place that you may read and write",
+    errno.EPERM: "choose a place that you may read and write",
+    errno.EROFS: "choose a place that can be written to",
+    errno.ENOSPC: "make room on the disk, or choose another",
+    errno.EDQUOT: "make room in your quota, or choose another disk",
+    errno.EMFILE: "allow more open files (`ulimit -n`)",
+}
+"""What the user can do about errors that are the machine's, and no bug of ours."""
+
 
 def main() -> None:
     """Run the command line and exit: 0 done, 2 the user must change something, 1 our own bug, 130 stopped by Ctrl-C."""
@@ -49,3 +61,17 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as problem:
+        if problem.errno not in OF_THE_MACHINE:
+            raise
+        print(f"agglo: {machine_message(problem)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def machine_message(problem: OSError) -> str:
+    """Return what a disk or its rights refused, where, and what to do."""
+    where = f" ({problem.filename})" if problem.filename else ""
+    return (
+        f"{problem.strerror or problem}{where}: {OF_THE_MACHINE[problem.errno or 0]}; what is whole already is kept, and the same "
+        "command goes on from there"
+    )
