@@ -1,5 +1,6 @@
 """One model of a grid: built as its arm says, trained on masks, its step and rate chosen on val."""
 
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -66,7 +67,7 @@ def learn(ground: Ground, cell: Cell, rate: float, folder: Path) -> tuple[Learne
         assert isinstance(current, Learner)
         return validation_dice(masks_of(current, recipe.student.input_px), found, ground.val)
 
-    every = max(1, plan.steps // recipe.align.validations)
+    every = math.ceil(plan.steps / recipe.align.validations)
     tell = ground.tell(cell.name)
     watch = Watch(score, every, "dice", tell) if ground.val else Watch(progress=tell)
     identity = [ground.plan.identity(cell), rate, plan.steps]

@@ -161,11 +161,17 @@ def rules_of(classes: Mapping[str, Any], folder: Path) -> Rules:
             f"{folder / 'classes.json'} must have `patients` each, one or source and `without_pixels` one of "
             f"{sorted(STATE_OF_WORD)[1:]}, it has {patients!r} and {word!r}; mend them."
         )
+    polarity = classes.get("polarity")
+    if polarity not in (None, "bone_black", "bone_white"):
+        raise DataError(
+            f"{folder / 'classes.json'} must have `polarity` bone_black or bone_white, or none, it has {polarity!r}; mend it."
+        )
     if "patients" not in classes:
         _LOG.warning(
             "%s: every image is taken as a patient of its own; state `patients` in its classes.json", folder
         )
-    return Rules(patients=patients, without_pixels=STATE_OF_WORD[word])
+    facts = {"polarity": polarity} if polarity else {}
+    return Rules(patients=patients, without_pixels=STATE_OF_WORD[word], facts=facts)
 
 
 def pictures_in(folder: Path) -> list[Path]:

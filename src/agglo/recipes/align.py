@@ -1,5 +1,6 @@
 """The align stage, and the supervised-only arm beside it: masks are learned, once on the distilled student, once from nothing."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Pl
         assert isinstance(current, AlignTask)
         return validation_dice(_predictor(run, current).masks, found, indices)
 
-    every = max(1, plan.steps // recipe.align.validations)
+    every = math.ceil(plan.steps / recipe.align.validations)
     place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
     select = "dice" if recipe.align.select == "best" else None
     watch = Watch(score if indices else None, every, select if indices else None, run.tell(stage.name))

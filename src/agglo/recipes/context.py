@@ -1,4 +1,4 @@
-"""A run under way: the recipe, its folder, its dataset and split, and the stages so far. The verbs read their inputs from here."""
+"""A run under way: the recipe, its folder, its dataset and split, and the stages so far. Stages read their inputs from here."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

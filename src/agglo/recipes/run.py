@@ -37,8 +37,8 @@ def run(recipe: Recipe, *, last: str = "report", tell: Tell = tell_nobody) -> li
     build.check_inputs(recipe)
     under_way = Run(recipe, tell)
     done = []
-    for name, verb in STAGES.items():
-        if verb(under_way):
+    for name, stage in STAGES.items():
+        if stage(under_way):
             done.append(name)
             _describe(under_way)
         if name == last:

@@ -144,3 +144,13 @@ def test_bad_classes(text: str, said: str, tmp_path: Path) -> None:
 def test_no_image_at_all(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must hold at least one frame, it holds none"):
         open_dataset(_folder(tmp_path / "mine", {}))
+
+
+def test_pictures_with_white_bone_say_so(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "mine", {"a1": [1]}, patients="one", polarity="bone_white")
+    as_is, turned = (open_dataset(folder, polarity=way) for way in ("as_is", "bone_black"))
+    assert (turned.image(0) == 255 - as_is.image(0)).all()
+    with pytest.raises(
+        DataError, match="must have `polarity` bone_black or bone_white, or none, it has 'white'"
+    ):
+        open_dataset(_folder(tmp_path / "other", {"a1": [1]}, polarity="white"))
