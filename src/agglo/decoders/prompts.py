@@ -1,7 +1,8 @@
 """SAM2's own prompt encoder and mask decoder, composed for boxes and points on a plain embedding.
 
 Used to train and to test promptable teachers, and as the yardstick of the one-pass decoder's speed. High-resolution features
-are left out (zero), the image's constant `no_memory_embedding` too; one mask per prompt is returned, never one of three.
+are left out (zero) unless they are given, the image's constant `no_memory_embedding` always; one mask per prompt is returned,
+never one of three.
 """
 
 from typing import final
@@ -68,18 +69,22 @@ class PromptDecoder(nn.Module):
         self.mask_decoder = Sam2MaskDecoder(decoder_config)
 
     def forward(
-        self, embedding: Float[Tensor, "batch embed h w"], boxes: Float[Tensor, "batch prompts 4"]
+        self,
+        embedding: Float[Tensor, "batch embed h w"],
+        boxes: Float[Tensor, "batch prompts 4"],
+        fine: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "batch prompts 4*h 4*w"]:
         """Return one logit map per box.
 
         Args:
             embedding: of an image of `image_size` px.
             boxes: left, top, right, bottom in pixels of that image; at least one per image.
+            fine: high-resolution features `[batch, embed / 8, 4h, 4w]` and `[batch, embed / 4, 2h, 2w]`.
         """
         sparse, dense = self.prompt_encoder(
             input_points=None, input_labels=None, input_boxes=boxes, input_masks=None
         )
-        return self._decode(embedding, sparse, dense)
+        return self._decode(embedding, sparse, dense, fine)
 
     def decode_points(
         self,
@@ -104,6 +109,7 @@ class PromptDecoder(nn.Module):
         embedding: Float[Tensor, "batch embed h w"],
         sparse: Float[Tensor, "batch prompts tokens embed"],
         dense: Float[Tensor, "batch embed gridrows gridcols"],
+        fine: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "batch prompts 4*h 4*w"]:
         batch, _, rows, cols = embedding.shape
         if (rows, cols) != self.grid:
@@ -118,7 +124,7 @@ class PromptDecoder(nn.Module):
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
             multimask_output=False,
-            high_resolution_features=[absent, absent],
+            high_resolution_features=[absent, absent] if fine is None else list(fine),
         )
         return masks.squeeze(2)
 

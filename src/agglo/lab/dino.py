@@ -1,122 +1,111 @@
-"""lab-dino: learns without labels what its own slowly moving copy makes of the same place in another view.
+"""lab-dino: learns without labels where things are, by putting the pieces of a picture back in their places.
 
-The student sees a view with about half of its cells hidden; at every cell that both views share, it has to give the copy's tokens
-(averaged over the last blocks, each normalised, as in data2vec, arXiv 2202.03555). The views are offset by whole cells, so a fixed
-code of positions cannot help. A term against correlated channels keeps the features from falling onto a few directions, as in
-VICReg (arXiv 2105.04906); it is taken on what is left after each image's and each position's mean. The copy ships.
+Half of the cells of a crop are shown, as a bag: without positions. Each has to tell where in the whole picture it lies (as in
+"Position Prediction as an Effective Pretraining Strategy", arXiv 2207.07611; here the crop is turned, enlarged and mirrored
+besides) and what is around it, hidden cells included. Neither can be told from a cell's own texture, nor from a code of
+positions: there is none, so nothing in the features is fixed to a place of the grid. A third term keeps them from falling onto a
+few directions.
 """
 
-import copy
 from typing import Any, final
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from agglo.teachers.build import build_encoder
+from agglo.lab.crops import SURROUNDINGS
+from agglo.lab.initial import begin_encoder
 from agglo.teachers.catalogue import TeacherEntry
 from agglo.teachers.protocol import preprocess
 from agglo.train.task import Outcome, Task
 
-NUM_TARGET_BLOCKS = 3
-LAST_DECAY = 0.996
-VISIBLE_WEIGHT = 0.5
-DECORRELATION_WEIGHT = 4.0
+BINS = 14
+BLUR = 0.8  # bins: how far beside the truth an answer is still half right
+AROUND_WEIGHT, SPREAD_WEIGHT = 2.0, 1.0
 
 
 @final
-class SelfDistillation(Task):
-    """A student, its moving copy, and the head that predicts one from the other."""
+class PiecesInPlaces(Task):
+    """The encoder, the head that tells places, and the read-out that tells surroundings."""
 
-    def __init__(self, entry: TeacherEntry) -> None:
-        """Build with random weights from torch's global generator."""
+    def __init__(self, entry: TeacherEntry, images: UInt8[np.ndarray, "images rows cols"], seed: int) -> None:
+        """Build with random weights from torch's global generator; `images` and `seed` as in `initial.begin_encoder`."""
         super().__init__()
         self.entry = entry
-        self.student = build_encoder(entry)
-        self.encoder = copy.deepcopy(self.student).requires_grad_(False)
-        self.head = nn.Sequential(
-            nn.Linear(entry.dim, 2 * entry.dim), nn.GELU(), nn.Linear(2 * entry.dim, entry.dim)
-        )
+        self.encoder = without_positions(begin_encoder(entry, images, seed))
+        self.place = nn.Sequential(nn.Linear(entry.dim, entry.dim), nn.GELU(), nn.Linear(entry.dim, BINS**2))
+        self.around = nn.Linear(entry.dim, SURROUNDINGS**2)
+
+    def tokens(
+        self, images: Float[Tensor, "batch size size"], shown: Int[Tensor, "batch shown"]
+    ) -> Float[Tensor, "batch shown dim"]:
+        """Return the features of the cells shown, of images in `[0, 1]`; the others take no part."""
+        encoder: Any = self.encoder
+        embeddings = encoder.embeddings
+        pieces = embeddings.patch_embeddings(preprocess(self.entry, images))
+        kept = pieces.gather(1, shown.unsqueeze(-1).expand(-1, -1, pieces.shape[-1]))
+        first = embeddings.cls_token.expand(len(kept), -1, -1)
+        answer = encoder.encoder(torch.cat([first, kept], 1)).last_hidden_state
+        return encoder.layernorm(answer)[:, 1:]
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the prediction error plus the term against correlation; see `ViewPairs.sample`.
-
-        The copy follows the student here, before it is asked, so that a step is a function of the weights it starts from.
-        """
-        follow(self.encoder, self.student, decay=min(LAST_DECAY, (1 + step) / (10 + step)))
-        terms = self.errors(batch)
-        total = (
-            terms["masked"] + VISIBLE_WEIGHT * terms["visible"] + DECORRELATION_WEIGHT * terms["correlation"]
-        )
+        """Return the weighted sum of `terms`; see `Crops.sample`."""
+        terms = self.terms(batch)
+        total = terms["place"] + AROUND_WEIGHT * terms["around"] + SPREAD_WEIGHT * terms["spread"]
         return Outcome(total, {name: value.detach() for name, value in terms.items()})
 
-    def errors(self, batch: Any) -> dict[str, Tensor]:
-        """Return the terms of the loss: error at hidden cells, at visible cells, and correlation of channels."""
-        hidden = batch["hidden"]
-        seen = preprocess(self.entry, batch["seen"])
-        tokens = self.student(seen, bool_masked_pos=hidden.flatten(1)).last_hidden_state[:, 1:]
-        predicted = self.head(tokens).float().reshape(*hidden.shape, -1)
-        targets, is_shared = aligned(self._targets(batch["target"], hidden.shape[-1]), batch["shift"])
-        errors = F.smooth_l1_loss(predicted, targets, reduction="none").mean(-1)
-        return {
-            "masked": mean_where(errors, is_shared & hidden),
-            "visible": mean_where(errors, is_shared & ~hidden),
-            "correlation": correlation_left(tokens.float()),
-        }
-
-    @torch.no_grad()
-    def _targets(
-        self, images: Float[Tensor, "batch size size"], cells: int
-    ) -> Float[Tensor, "batch {cells} {cells} dim"]:
-        self.encoder.eval()
-        answer = self.encoder(preprocess(self.entry, images), output_hidden_states=True)
-        blocks = [block[:, 1:].float() for block in answer.hidden_states[-NUM_TARGET_BLOCKS:]]
-        mean = torch.stack([F.layer_norm(block, block.shape[-1:]) for block in blocks]).mean(0)
-        centred = mean - mean.mean(1, keepdim=True)
-        scaled = centred / centred.std((0, 1)).clamp(min=1e-3)
-        return scaled.reshape(len(scaled), cells, cells, scaled.shape[-1])
+    def terms(self, batch: Any) -> dict[str, Tensor]:
+        """Return the terms of the loss, and how many tenths of the picture the answers lie beside the truth (`away`)."""
+        tokens = self.tokens(batch["image"], batch["shown"]).float()
+        with torch.autocast(tokens.device.type, enabled=False):
+            answers = self.place(tokens).log_softmax(-1)
+            truth = batch["place"]
+            is_inside = (truth.abs() <= 1).all(-1).float()
+            surprise = -(blurred_bins(truth) * answers).sum(-1)
+            misfit = F.smooth_l1_loss(self.around(tokens), batch["around"], reduction="none").mean(-1)
+            away = (expected_place(answers.exp()) - truth).norm(dim=-1) * 5
+            counted = is_inside.sum().clamp(min=1)
+            return {
+                "place": (surprise * is_inside).sum() / counted,
+                "around": misfit.mean(),
+                "spread": concentration(tokens),
+                "away": (away.detach() * is_inside).sum() / counted,
+            }
 
 
-@torch.no_grad()
-def follow(target: nn.Module, source: nn.Module, *, decay: float) -> None:
-    """Move the parameters of `target` towards those of `source` by `1 - decay`."""
-    for mine, other in zip(target.parameters(), source.parameters(), strict=True):
-        mine.lerp_(other.detach(), 1 - decay)
+def without_positions(encoder: nn.Module) -> nn.Module:
+    """Return the encoder with its code of positions set to zero for good."""
+    positions = encoder.get_parameter("embeddings.position_embeddings")
+    nn.init.zeros_(positions)
+    positions.requires_grad_(False)
+    return encoder
 
 
-def aligned(
-    maps: Float[Tensor, "batch cells cells dim"], shift: Int[Tensor, "batch 2"]
-) -> tuple[Float[Tensor, "batch cells cells dim"], Bool[Tensor, "batch cells cells"]]:
-    """Return `maps` read at (row + shift, column + shift) of every cell, and where that lies on the grid (0 elsewhere)."""
-    batch, cells = maps.shape[:2]
-    places = torch.arange(cells, device=maps.device) + shift.unsqueeze(-1)
-    is_inside = (places >= 0) & (places < cells)
-    rows, columns = places.clamp(0, cells - 1).unbind(1)
-    which = torch.arange(batch, device=maps.device)[:, None, None]
-    is_shared = is_inside[:, 0, :, None] & is_inside[:, 1, None, :]
-    return maps[which, rows[:, :, None], columns[:, None, :]] * is_shared.unsqueeze(-1), is_shared
+def _centres() -> Float[Tensor, " bins"]:
+    return (2 * torch.arange(BINS) + 1) / BINS - 1
 
 
-def mean_where(values: Float[Tensor, "*axes"], is_counted: Bool[Tensor, "*axes"]) -> Float[Tensor, ""]:
-    """Return the mean of the values that count; 0 where none does."""
-    return (values * is_counted).sum() / is_counted.sum().clamp(min=1)
+def blurred_bins(places: Float[Tensor, "batch tokens 2"]) -> Float[Tensor, "batch tokens bins2"]:
+    """Return a distribution over `BINS` x `BINS` places of the picture (columns fastest), blurred by `BLUR` bins."""
+    away = (places.unsqueeze(-1) - _centres().to(places.device)) * (BINS / 2 / BLUR)
+    along = (-0.5 * away.square()).softmax(-1)
+    return (along[..., 1, :, None] * along[..., 0, None, :]).flatten(-2)
 
 
-def correlation_left(tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, ""]:
-    """Return the mean squared correlation between channels, of what no image's mean and no position's mean explains.
+def expected_place(shares: Float[Tensor, "batch tokens bins2"]) -> Float[Tensor, "batch tokens 2"]:
+    """Return the mean place (x, y) of distributions over places."""
+    grid = shares.reshape(*shares.shape[:-1], BINS, BINS)
+    centres = _centres().to(shares.device)
+    return torch.stack([grid.sum(-2) @ centres, grid.sum(-1) @ centres], dim=-1)
 
-    0 for independent channels, 1 when all channels say the same.
+
+def concentration(tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, ""]:
+    """Return on how few directions the tokens lie: `tr(C^2) / tr(C)^2` of their covariance.
+
+    1 on a line, `1 / dim` when all directions share alike.
     """
-    left = (
-        tokens
-        - tokens.mean(0, keepdim=True)
-        - tokens.mean(1, keepdim=True)
-        + tokens.mean((0, 1), keepdim=True)
-    )
-    flat = left.flatten(0, 1)
-    flat = flat / flat.square().mean(0, keepdim=True).add(1e-6).sqrt()
-    with torch.autocast(flat.device.type, enabled=False):
-        correlations = flat.T @ flat / len(flat)
-    dim = flat.shape[1]
-    return (correlations.square().sum() - correlations.diagonal().square().sum()) / (dim * (dim - 1))
+    flat = (tokens - tokens.mean((0, 1), keepdim=True)).flatten(0, 1)
+    covariance = flat.T @ flat
+    return covariance.square().sum() / covariance.trace().square().clamp(min=1e-12)

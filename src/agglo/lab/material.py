@@ -31,6 +31,10 @@ class SceneSet:
         """Return the masks of scene `index`."""
         return unpack_masks(self.packed[self.first[index] : self.first[index + 1]], self.images.shape[-1])
 
+    def kinds_of(self, index: int) -> Int[np.ndarray, " some"]:
+        """Return what the things of scene `index` are: places in a list of kinds."""
+        return self.kinds[self.first[index] : self.first[index + 1]]
+
 
 def scene_set(folder: Path, *, seed: int, count: int, size_px: int, progress: Progress) -> SceneSet:
     """Return the first `count` scenes of `seed`, from the cache in `folder` where it is there."""

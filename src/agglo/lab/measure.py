@@ -13,12 +13,13 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from agglo.data.views import identity_view, render_image
-from agglo.lab.words import split_words
+from agglo.lab.phrases import QUESTIONS, UNANSWERED, answers_to, balanced_accuracy
 from agglo.teachers.catalogue import TeacherEntry
 from agglo.teachers.protocol import Teacher, preprocess
 
 BATCH = 16
 PROBE_CELLS = 16
+ANSWER_STRENGTH = 0.3
 
 
 def unit_images(
@@ -75,6 +76,11 @@ def variance_shares(maps: Float[Tensor, "images dim h w"]) -> dict[str, float]:
     return {"per_image": float(per_image / total), "by_position": float(by_position / total)}
 
 
+def on_grid(maps: Float[Tensor, "images dim h w"]) -> Float[Tensor, "images dim grid grid"]:
+    """Return maps brought to the grid on which structures are read out."""
+    return F.interpolate(maps, size=(PROBE_CELLS, PROBE_CELLS), mode="bilinear", align_corners=False)
+
+
 def probe_r2(
     maps: Float[Tensor, "images dim h w"],
     masks: Bool[np.ndarray, "images structures rows cols"],
@@ -85,31 +91,64 @@ def probe_r2(
     Ridge regression from a cell's features, brought to a 16 x 16 grid, to the share of the cell that each structure covers; the
     figure is R^2, 1 for a perfect read-out, 0 for the mean; NaN where a structure is in none of the images scored.
     """
-    grid = F.interpolate(maps, size=(PROBE_CELLS, PROBE_CELLS), mode="bilinear", align_corners=False)
-    coverage = F.adaptive_avg_pool2d(torch.from_numpy(masks.astype(np.float32)), PROBE_CELLS)
-    inputs, targets = (tensor.double().movedim(1, -1).flatten(0, 2) for tensor in (grid, coverage))
+    inputs, targets = (
+        tensor.double().movedim(1, -1).flatten(0, 2) for tensor in (on_grid(maps), _coverage(masks))
+    )
     fitted = torch.from_numpy(is_fitted).repeat_interleave(PROBE_CELLS**2)
     return ridge_r2(inputs, targets, fitted, strength=1e-3).numpy()
 
 
-def word_r2(
-    maps: Float[Tensor, "images dim h w"], captions: Sequence[str], is_fitted: Bool[np.ndarray, " images"]
-) -> float:
-    """Return how well a frame's mean feature tells, linearly, which words its caption holds, on images not fitted to.
-
-    The mean over words that occur in 5 to 95% of captions, in both halves, of R^2 of a strong ridge; NaN when there is none.
-    """
-    words = [set(split_words(caption)) for caption in captions]
-    held = np.array(
-        [[word in some for word in sorted(set().union(*words))] for some in words], dtype=np.float64
-    )
-    shares = np.stack([held[is_fitted].mean(0), held[~is_fitted].mean(0)])
-    held = held[:, (shares.min(0) > 0.05) & (shares.max(0) < 0.95)]
-    if held.shape[1] == 0:
-        return float("nan")
+def position_r2(
+    masks: Bool[np.ndarray, "images structures rows cols"], is_fitted: Bool[np.ndarray, " images"]
+) -> Float[np.ndarray, " structures"]:
+    """Return the same for a read-out that knows the place of a cell and nothing else: the mean coverage there."""
+    coverage = _coverage(masks).double()
     fitted = torch.from_numpy(is_fitted)
-    scores = ridge_r2(maps.double().mean((2, 3)), torch.from_numpy(held), fitted, strength=1.0)
-    return float(scores.mean())
+    truth = coverage[~fitted]
+    left = (truth - coverage[fitted].mean(0)).square().sum((0, 2, 3))
+    spread = (truth - truth.mean((0, 2, 3), keepdim=True)).square().sum((0, 2, 3))
+    return torch.where(spread > 0, 1 - left / spread, torch.nan).numpy()
+
+
+def _coverage(
+    masks: Bool[np.ndarray, "images structures rows cols"],
+) -> Float[Tensor, "images structures grid grid"]:
+    return F.adaptive_avg_pool2d(torch.from_numpy(masks.astype(np.float32)), PROBE_CELLS)
+
+
+def read_out_answers(
+    vectors: Float[Tensor, "images dim"], captions: Sequence[str], is_fitted: Bool[np.ndarray, " images"]
+) -> float:
+    """Return how well a linear read-out of one vector per image answers `phrases.QUESTIONS` on images it was not fitted to.
+
+    The mean over questions of balanced accuracy; ridge regression to the answers, each answer weighing the same.
+    """
+    accuracies = []
+    for question in QUESTIONS:
+        truth = answers_to(question, captions)
+        fitted, scored = (half & (truth != UNANSWERED) for half in (is_fitted, ~is_fitted))
+        if len(np.unique(truth[fitted])) < 2:
+            continue
+        wanted = F.one_hot(torch.from_numpy(truth[fitted])).double()
+        inputs = vectors.double()
+        found = weighted_ridge(inputs[torch.from_numpy(fitted)], wanted, inputs[torch.from_numpy(scored)])
+        accuracies.append(balanced_accuracy(found.argmax(1).numpy(), truth[scored]))
+    return float(np.nanmean(accuracies)) if accuracies else float("nan")
+
+
+def weighted_ridge(
+    inputs: Float[Tensor, "rows dim"],
+    wanted: Float[Tensor, "rows answers"],
+    asked: Float[Tensor, "cases dim"],
+) -> Float[Tensor, "cases answers"]:
+    """Return predictions for `asked` of a strong ridge in which every answer weighs the same, however often it was given."""
+    weight = (wanted / wanted.sum(0).clamp(min=1)).sum(1, keepdim=True)
+    weight = weight / weight.sum()
+    centre, mean = (weight * inputs).sum(0), (weight * wanted).sum(0)
+    scale = (weight * (inputs - centre).square()).sum(0).sqrt().clamp(min=1e-8)
+    x = (inputs - centre) / scale
+    gram = x.T @ (weight * x) + ANSWER_STRENGTH * torch.eye(x.shape[1], dtype=x.dtype)
+    return (asked - centre) / scale @ torch.linalg.solve(gram, x.T @ (weight * (wanted - mean))) + mean
 
 
 def ridge_r2(

@@ -56,15 +56,20 @@ class ScenePrompts:
     Attributes:
         scenes: where images and masks come from; those without a mask are left out.
         seed: of augmentation, choice and jitter.
+        num_kinds: how many kinds of things there are.
         num_prompts: things prompted per image, drawn again where a scene has fewer.
         cells: rows and columns of the target masks; must divide the image's side.
+        box_jitter: how far edges of boxes are moved, as a share of the box's side.
+        has_symmetries: whether images are turned and mirrored.
     """
 
     scenes: SceneSet
     seed: int
-    num_prompts: int = 4
+    num_kinds: int
+    num_prompts: int = 5
     cells: int = 64
     box_jitter: float = 0.06
+    has_symmetries: bool = True
 
     def __len__(self) -> int:
         return len(self.usable)
@@ -75,11 +80,15 @@ class ScenePrompts:
         return np.flatnonzero(np.diff(self.scenes.first))
 
     def sample(self, index: int, turn: int) -> dict[str, Any]:
-        """Return `image [S, S]` in `[0, 1]`, `boxes [P, 4]` and `coverage [P, cells, cells]`."""
+        """Return `image [S, S]` in `[0, 1]`, `boxes [P, 4]`, `coverage [P, cells, cells]` and `kinds [kinds, cells, cells]`.
+
+        `kinds` is the coverage by all masked things of each kind.
+        """
         stream = generator(self.seed, "prompts", index, turn)
-        symmetry = int(stream.integers(8))
+        symmetry = int(stream.integers(8)) if self.has_symmetries else 0
         scene = int(self.usable[index])
         masks = self.scenes.masks(scene)
+        of_kinds = turned(self._of_kinds(scene, masks), symmetry)
         chosen = stream.permutation(
             np.resize(stream.permutation(len(masks)), max(self.num_prompts, len(masks)))
         )
@@ -91,7 +100,16 @@ class ScenePrompts:
             "image": torch.from_numpy(image),
             "boxes": torch.from_numpy(boxes),
             "coverage": torch.from_numpy(coverage(masks, self.cells)),
+            "kinds": torch.from_numpy(coverage(np.ascontiguousarray(of_kinds), self.cells)),
         }
+
+    def _of_kinds(
+        self, scene: int, masks: Bool[np.ndarray, "things size size"]
+    ) -> Bool[np.ndarray, "kinds size size"]:
+        united = np.zeros((self.num_kinds, *masks.shape[1:]), dtype=bool)
+        for kind, mask in zip(self.scenes.kinds_of(scene), masks, strict=True):
+            united[kind] |= mask
+        return united
 
 
 def coverage(

@@ -6,21 +6,32 @@ teacher that learned from scenes has seen none of the structures it is asked abo
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from agglo.core.seeds import generator
 from agglo.lab.shapes import blob, superellipse
-from agglo.lab.things import MAKERS
-from agglo.phantom.xray import MATERIALS, Beam, form_image, signal_behind
+from agglo.lab.things import MAKERS, Thing
+from agglo.phantom.visibility import VISIBLE_GREY, change_when_removed
+from agglo.phantom.xray import (
+    ATTENUATION_PER_CM,
+    MATERIALS,
+    Beam,
+    detected_signal,
+    display,
+    quantise,
+    signal_behind,
+    transmission,
+)
 
 KINDS = tuple(MAKERS)
 MIN_AREA = 0.0012  # share of the image below which a thing has no mask: about 80 pixels at 256
-MIN_BODY = (
-    0.3  # share of the body's thickness below which soft tissue and air cannot be seen in the open beam
+MIN_VISIBLE = (
+    0.5  # share of a thing's pixels that must show for it to have a mask; the phantom's rule for a structure
 )
-MAX_THINGS = 11
+MAX_THINGS = 9
 _LIKELIHOOD = np.array([likelihood for _, likelihood in MAKERS.values()])
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "many")
 
@@ -31,8 +42,8 @@ class Scene:
 
     Attributes:
         image: 8-bit picture.
-        masks: exact footprint, inside the open field, of each thing that is large enough and lies in front of something; they
-            overlap; there may be none.
+        masks: exact footprint, inside the open field, of each thing that is large enough and shows: taking it out of the beam would
+            change half of its pixels by a standard deviation of noise (`phantom.visibility`); they overlap; there may be none.
         kinds: what each masked thing is, from `KINDS`.
         caption: says in words what is shown.
     """
@@ -50,19 +61,23 @@ def make_scene(seed: int, index: int, *, size_px: int = 256) -> Scene:
     paths = np.zeros((len(MATERIALS), size_px, size_px), np.float32)
     thickness_cm, body = stream.uniform(6.0, 15.0), _body(stream, size_px)
     paths[MATERIALS.index("soft")] = thickness_cm * body
-    kinds, masks = [], []
-    for number in stream.choice(len(KINDS), size=int(stream.integers(3, MAX_THINGS + 1)), p=_LIKELIHOOD):
-        thing = MAKERS[KINDS[number]][0](stream, size_px)
+    numbers = stream.choice(len(KINDS), size=int(stream.integers(3, MAX_THINGS + 1)), p=_LIKELIHOOD)
+    things = [MAKERS[KINDS[number]][0](stream, size_px) for number in numbers]
+    for thing in things:
         for material, path in thing.paths.items():
             paths[MATERIALS.index(material)] += path
-        mask = (thing.profile > 0) & (opening > 0.5)
-        if mask.mean() >= MIN_AREA and (thing.is_dense or body[mask].mean() >= MIN_BODY):
-            kinds.append(KINDS[number])
-            masks.append(mask)
     np.maximum(paths[0], 0.0, out=paths[0])
-    stack = np.stack(masks) if masks else np.zeros((0, size_px, size_px), dtype=bool)
-    image = _radiograph(stream, paths, opening, thickness_cm)
-    return Scene(image, stack, tuple(kinds), describe(tuple(kinds), name))
+    light = _expose(stream, paths, opening, thickness_cm)
+    masks = [(thing.profile > 0) & (opening > 0.5) for thing in things]
+    shown = [
+        place
+        for place, (thing, mask) in enumerate(zip(things, masks, strict=True))
+        if mask.mean() >= MIN_AREA and visible_share(thing, mask, light) >= MIN_VISIBLE
+    ]
+    kinds = tuple(KINDS[numbers[place]] for place in shown)
+    stack = np.stack([masks[place] for place in shown]) if shown else np.zeros((0, size_px, size_px), bool)
+    image = quantise(display(light.signal, light.beam), beam=light.beam, noises=[stream])
+    return Scene(image, stack, kinds, describe(kinds, name))
 
 
 def describe(kinds: tuple[str, ...], field_name: str) -> str:
@@ -101,12 +116,32 @@ def _field(stream: np.random.Generator, size_px: int) -> tuple[str, Float32[np.n
     return name, (rows[:, None] & columns[None, :]).astype(np.float32)
 
 
-def _radiograph(
+class Light(NamedTuple):
+    """Expected signal behind the scene and its primary part (open beam = 1), and the unit that shows it."""
+
+    signal: Float32[np.ndarray, "size size"]
+    primary: Float32[np.ndarray, "size size"]
+    beam: Beam
+
+
+def visible_share(thing: Thing, mask: Bool[np.ndarray, "size size"], light: Light) -> float:
+    """Return the share of a thing's mask that would change by `VISIBLE_GREY` grey levels if it were taken out of the beam."""
+    rows, columns = np.nonzero(mask)
+    per_cm = {material: float(ATTENUATION_PER_CM[MATERIALS.index(material), 1]) for material in thing.paths}
+    integral = sum(
+        (per_cm[material] * path[rows, columns] for material, path in thing.paths.items()),
+        np.zeros(len(rows), np.float32),
+    )
+    signal, primary = light.signal[rows, columns], light.primary[rows, columns]
+    return float((change_when_removed(signal, primary, integral, light.beam) >= VISIBLE_GREY).mean())
+
+
+def _expose(
     stream: np.random.Generator,
     paths_cm: Float32[np.ndarray, "materials size size"],
     opening: Float32[np.ndarray, "size size"],
     thickness_cm: float,
-) -> UInt8[np.ndarray, "size size"]:
+) -> Light:
     """Expose for somewhat less than the body's full thickness, with a unit drawn at random."""
     kvp, scatter = float(stream.uniform(60, 75)), float(stream.uniform(0.25, 0.55))
     aim = signal_behind({"soft": float(thickness_cm)}, Beam(kvp=kvp, scatter=scatter))
@@ -118,4 +153,6 @@ def _radiograph(
         noise_grey=float(stream.uniform(1.2, 3.0)),
     )
     spacing_mm = float(stream.uniform(150, 300)) / opening.shape[0]
-    return form_image(paths_cm, beam=beam, spacing_mm=spacing_mm, noises=[stream], open_field=opening)
+    passed = transmission(paths_cm, beam.kvp)
+    signal, primary = detected_signal(passed, beam=beam, open_field=opening, spacing_mm=spacing_mm)
+    return Light(signal, primary, beam)

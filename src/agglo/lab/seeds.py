@@ -4,6 +4,8 @@ No recipe, test set or benchmark may use a seed from `FIRST_LAB_SEED` on, so no 
 later trained or scored on.
 """
 
+from agglo.core.errors import ConfigError
+
 FIRST_LAB_SEED = 1_000_000_000
 
 LAB_SEEDS = {  # what for: seed
@@ -14,7 +16,25 @@ LAB_SEEDS = {  # what for: seed
     "lab-sam": FIRST_LAB_SEED + 10,  # order of samples, prompts, augmentation, initial weights
     "lab-dino": FIRST_LAB_SEED + 11,
     "lab-clip": FIRST_LAB_SEED + 12,
+    "lab-sam-vfss": FIRST_LAB_SEED + 13,
 }
+REPEAT_STEP = 100  # from one repeat of a training to the next
+MAX_REPEATS = 1000
+
+
+def training_seed(name: str, repeat: int) -> int:
+    """Return the seed of initial weights, order and augmentation of lab teacher `name`; `repeat` 0 is the shipped one.
+
+    Data stay the same in all repeats.
+
+    Raises:
+        ConfigError: if `repeat` is negative or 1000 or more.
+    """
+    if not 0 <= repeat < MAX_REPEATS:
+        raise ConfigError(
+            f"the seed of a lab training must be from 0 to {MAX_REPEATS - 1}, got {repeat}; 0 is the shipped teacher's."
+        )
+    return LAB_SEEDS[name] + REPEAT_STEP * repeat
 
 
 def is_reserved(seed: int) -> bool:

@@ -19,11 +19,6 @@ class Thing(NamedTuple):
     paths: Mapping[str, Float[np.ndarray, "size size"]]
     profile: Float[np.ndarray, "size size"]
 
-    @property
-    def is_dense(self) -> bool:
-        """Whether it holds anything but soft tissue and air, so that it shows even in the open beam."""
-        return bool(self.paths.keys() - {"soft"})
-
 
 Maker = Callable[[np.random.Generator, int], Thing]
 
@@ -100,15 +95,15 @@ def make_wire(generator: np.random.Generator, size_px: int) -> Thing:
 
 
 MAKERS: dict[str, tuple[Maker, float]] = {  # kind: (maker, how likely)
-    "organ": (make_organ, 0.24),
-    "long bone": (make_long_bone, 0.16),
-    "bone block": (make_bone_block, 0.15),
-    "vessel": (make_vessel, 0.1),
-    "filled vessel": (make_filled_vessel, 0.08),
-    "air cavity": (make_air_cavity, 0.11),
-    "contrast pool": (make_contrast_pool, 0.09),
-    "coin": (make_coin, 0.04),
-    "wire": (make_wire, 0.03),
+    "organ": (make_organ, 0.26),
+    "long bone": (make_long_bone, 0.15),
+    "bone block": (make_bone_block, 0.2),
+    "vessel": (make_vessel, 0.06),
+    "filled vessel": (make_filled_vessel, 0.05),
+    "air cavity": (make_air_cavity, 0.13),
+    "contrast pool": (make_contrast_pool, 0.11),
+    "coin": (make_coin, 0.03),
+    "wire": (make_wire, 0.01),
 }
 
 

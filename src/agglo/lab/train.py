@@ -6,27 +6,30 @@ into the package here: shipping weights is a decision, not a step.
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from agglo.core.progress import Progress, silent
-from agglo.lab.card import Card, measured_features, write_card
-from agglo.lab.lessons import Amount, Lesson, amount_of, make_lesson, measuring_frames
-from agglo.teachers.build import build_teacher
+from agglo.lab.amounts import SHIPPED, Amount, amount_of
+from agglo.lab.card import Card, write_card
+from agglo.lab.initial import begin_encoder
+from agglo.lab.lessons import Lesson, make_lesson, measuring_frames
+from agglo.lab.worth import measure_together, measured_features
+from agglo.teachers.build import build_teacher, family_of, spec_of
 from agglo.teachers.catalogue import CATALOGUE
 from agglo.teachers.weights import save_weights
 from agglo.train import Device, Place, Watch, fit
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_DEVICE = Device(accelerator="cpu", precision="bf16-mixed")
-
 
 def train_lab_teacher(
     name: str,
     *,
     out: Path,
-    quick: bool = False,
+    is_large: bool = False,
+    repeat: int = 0,
     device: Device | None = None,
     progress: Progress = silent,
 ) -> Path:
@@ -35,47 +38,73 @@ def train_lab_teacher(
     Data, checkpoint and log are kept in `out`: the same command goes on from where it was stopped, and does nothing twice.
 
     Args:
-        name: `lab-sam`, `lab-dino` or `lab-clip`.
+        name: `lab-sam`, `lab-dino`, `lab-clip` or `lab-sam-vfss`.
         out: folder of this training.
-        quick: the short training (minutes on two cores), in place of the long one.
-        device: what to train on; bf16 autocast on the CPU where nothing is said.
+        is_large: the size for a GPU, in place of the shipped one (minutes on two cores).
+        repeat: 0 for the shipped teacher; any other number makes a sister of it, from other initial weights.
+        device: what to train on; the best there is where nothing is said.
         progress: told of every piece of data and every logged step.
 
     Raises:
         ConfigError: if `name` is no lab teacher.
         CheckpointError: if `out` holds another training.
     """
-    amount = amount_of(name, quick=quick)
-    return train_lesson(name, amount, out=out, device=device or DEFAULT_DEVICE, progress=progress)
+    amount = amount_of(name, is_large=is_large, repeat=repeat)
+    return train_lesson(
+        amount, out=out, device=device or Device(precision=amount.precision), progress=progress
+    )
 
 
-def train_lesson(name: str, amount: Amount, *, out: Path, device: Device, progress: Progress) -> Path:
-    """Train `name` with a given amount of data and steps; see `train_lab_teacher`."""
-    material = out / "material"
-    lesson = make_lesson(name, amount, folder=material, progress=progress)
+def compare_lab_teachers(out: Path, *, progress: Progress = silent) -> dict[str, Any]:
+    """Measure what the lab teachers that ship know together, and write `together.json` and `.md` into `out`; return the former.
+
+    Where `out` holds weights of a teacher, these take the place of the shipped ones.
+    """
+    names = [name for name, amount in SHIPPED.items() if CATALOGUE[amount.teacher].is_shipped]
+    files = {name: out / f"{name}.safetensors" for name in names}
+    frames = measuring_frames(SHIPPED[names[0]], out / "material", progress)
+    return measure_together(
+        {name: file if file.is_file() else None for name, file in files.items()}, frames, out
+    )
+
+
+def train_lesson(amount: Amount, *, out: Path, device: Device, progress: Progress) -> Path:
+    """Train with a given amount of data and steps; see `train_lab_teacher`."""
+    material, name = out / "material", amount.teacher
+    lesson = make_lesson(amount, folder=material, progress=progress)
     place = Place(out / name, identity={"lab": name, "seen": lesson.seen}, device=device)
     state = fit(lesson.task, lesson.source, lesson.plan, place, Watch(progress=progress))
+    lesson.task.cpu()
     weights = out / f"{name}.safetensors"
     made = f"{name}: {state.step} steps on {lesson.seen}"  # one entry only: the order of several is not kept
     save_weights(weights, lesson.task.encoder, metadata={"made": made})
     logger.info("%s: %d steps in %.0f s", name, state.step, state.wall_s)
-    write_card(weights, _card(name, amount, lesson, wall_s=state.wall_s, device=device, weights=weights))
+    card = _card(amount, lesson, wall_s=state.wall_s, device=device, weights=weights, progress=progress)
+    write_card(weights, card)
     return weights
 
 
-def _card(name: str, amount: Amount, lesson: Lesson, *, wall_s: float, device: Device, weights: Path) -> Card:
+def _card(
+    amount: Amount, lesson: Lesson, *, wall_s: float, device: Device, weights: Path, progress: Progress
+) -> Card:
     """Measure what came out, as it will be loaded, and write down how it came about."""
-    frames = measuring_frames(amount, weights.parent / "material", silent)
+    entry = CATALOGUE[amount.teacher]
+    frames = measuring_frames(amount, weights.parent / "material", progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lesson.plan.seed)
-        random = build_teacher(name, weights="random")
+        untrained = family_of(entry).teacher(
+            begin_encoder(entry, frames.images, lesson.plan.seed), spec_of(entry)
+        )
+    trained = build_teacher(amount.teacher, weights=weights)
     return Card(
-        name=name,
-        command=f"agglo lab train {name}{amount.option}",
+        name=amount.teacher,
+        lesson=amount.lesson,
+        command=amount.command,
         seen=lesson.seen,
+        vfss_masks_seen=lesson.vfss_masks_seen,
         plan=lesson.plan,
         wall_s=wall_s,
         device=device,
         own_job=lesson.own_job(lesson.task),
-        features=measured_features(build_teacher(name, weights=weights), random, CATALOGUE[name], frames),
+        features=measured_features(trained, untrained, entry, frames),
     )

@@ -9,6 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from agglo.teachers.architectures import (
+    HIERA_LAB,
+    HIERA_LAB_LARGE,
+    HIERA_LARGE,
+    HIERA_TINY,
+    SWIN_LAB,
+    SWIN_TINY,
+    VIT_BASE_14,
+    VIT_LAB_14,
+    VIT_LAB_LARGE_14,
+)
+
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 FROZEN_HASHES = "SHA256SUMS"  # beside the weights it pins
 
@@ -38,6 +50,7 @@ class TeacherEntry:
         is_shipped: whether the weights come with Agglo.
         sha256: of the published weights file, where it is pinned; shipped files are pinned by `weights/SHA256SUMS`.
         labels_seen: which annotations its training has seen.
+        command: of Agglo that makes the weights, where they neither ship nor can be downloaded.
     """
 
     name: str
@@ -57,6 +70,7 @@ class TeacherEntry:
     is_shipped: bool
     sha256: str | None
     labels_seen: str
+    command: str | None = None
 
     @property
     def shipped_path(self) -> Path:
@@ -75,6 +89,8 @@ class TeacherEntry:
         """One sentence that says how to come by the weights."""
         if self.is_shipped:
             return f"it comes with Agglo; `agglo lab train {self.name}` makes it anew."
+        if self.command is not None:
+            return f"make {self.weights_file} by `{self.command}` and give its path as `weights`."
         return f"download {self.weights_file} from {self.source} and give its path as `weights`."
 
 
@@ -84,63 +100,6 @@ def read_frozen_hashes(path: Path) -> dict[str, str]:
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, name in (line.split() for line in lines if line.strip())}
-
-
-HIERA_TINY = {
-    "hidden_size": 96,
-    "num_attention_heads": 1,
-    "blocks_per_stage": [1, 2, 7, 2],
-    "embed_dim_per_stage": [96, 192, 384, 768],
-    "num_attention_heads_per_stage": [1, 2, 4, 8],
-    "window_size_per_stage": [8, 4, 14, 7],
-    "global_attention_blocks": [5, 7, 9],
-    "window_positional_embedding_background_size": [7, 7],
-}
-HIERA_LARGE = {
-    "hidden_size": 144,
-    "num_attention_heads": 2,
-    "blocks_per_stage": [2, 6, 36, 4],
-    "embed_dim_per_stage": [144, 288, 576, 1152],
-    "num_attention_heads_per_stage": [2, 4, 8, 16],
-    "window_size_per_stage": [8, 4, 16, 8],
-    "global_attention_blocks": [23, 33, 43],
-    "window_positional_embedding_background_size": [7, 7],
-}
-HIERA_LAB = {
-    "hidden_size": 32,
-    "num_attention_heads": 1,
-    "blocks_per_stage": [1, 2, 5, 1],
-    "embed_dim_per_stage": [32, 64, 192, 320],
-    "num_attention_heads_per_stage": [1, 2, 6, 10],
-    "window_size_per_stage": [8, 4, 16, 8],
-    "global_attention_blocks": [5],
-    "window_positional_embedding_background_size": [7, 7],
-    "mlp_ratio": 3.0,
-}
-VIT_BASE_14 = {
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "image_size": 518,
-    "patch_size": 14,
-}
-VIT_LAB_14 = {
-    "hidden_size": 256,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 4,
-    "mlp_ratio": 3,
-    "image_size": 224,
-    "patch_size": 14,
-}
-SWIN_TINY = {"embed_dim": 96, "depths": (2, 2, 6, 2), "num_heads": (3, 6, 12, 24), "window_size": 7}
-SWIN_LAB = {
-    "embed_dim": 48,
-    "depths": (2, 2, 4, 1),
-    "num_heads": (2, 4, 8, 16),
-    "window_size": 7,
-    "mlp_ratio": 3.0,
-    "drop_path_rate": 0.0,
-}
 
 
 def _sam2(name: str, architecture: Mapping[str, Any], **facts: Any) -> TeacherEntry:
@@ -157,7 +116,8 @@ def _dinov2(name: str, architecture: Mapping[str, Any], **facts: Any) -> Teacher
 
 def _medclip(name: str, architecture: Mapping[str, Any], **facts: Any) -> TeacherEntry:
     common: dict[str, Any] = {"mean": MEDCLIP_MEAN, "std": MEDCLIP_STD, "intensity": "as_is"}
-    size: dict[str, Any] = {"dim": 8 * architecture["embed_dim"], "stride_px": 32, "input_multiple_px": 32}
+    dim = architecture["embed_dim"] * 2 ** (len(architecture["depths"]) - 1)
+    size: dict[str, Any] = {"dim": dim, "stride_px": 32, "input_multiple_px": 32}
     return TeacherEntry(name=name, family="medclip", architecture=architecture, **common, **size, **facts)
 
 
@@ -168,6 +128,19 @@ def _shipped(name: str) -> dict[str, Any]:
         "sha256": None,
         "licence": "Apache-2.0",
         "source": "Agglo, trained on synthetic images only",
+    }
+
+
+def _trained(command: str) -> dict[str, Any]:
+    """Facts of a teacher that only comes about by a command of Agglo."""
+    words = command.removeprefix("agglo lab train ").split()
+    return {
+        "weights_file": f"{'-'.join(word.removeprefix('--') for word in words)}.safetensors",
+        "is_shipped": False,
+        "sha256": None,
+        "licence": "Apache-2.0",
+        "source": "Agglo, trained on synthetic images only",
+        "command": command,
     }
 
 
@@ -238,7 +211,7 @@ _ENTRIES = (
         "lab-sam",
         HIERA_LAB,
         input_px=256,
-        num_parameters=3_014_688,
+        num_parameters=1_626_112,
         labels_seen="masks of procedural scenes; no VFSS mask",
         **_shipped("lab-sam"),
     ),
@@ -246,7 +219,7 @@ _ENTRIES = (
         "lab-dino",
         VIT_LAB_14,
         input_px=224,
-        num_parameters=4_171_264,
+        num_parameters=2_391_168,
         labels_seen="none (self-supervised on phantom frames and scenes)",
         **_shipped("lab-dino"),
     ),
@@ -257,6 +230,38 @@ _ENTRIES = (
         num_parameters=3_599_916,
         labels_seen="captions of phantom frames and scenes; no mask",
         **_shipped("lab-clip"),
+    ),
+    _sam2(
+        "lab-sam-vfss",
+        HIERA_LAB,
+        input_px=256,
+        num_parameters=1_626_112,
+        labels_seen="MASKS OF THE 12 VFSS STRUCTURES on phantom frames: an upper bound, never a headline",
+        **_trained("agglo lab train lab-sam-vfss"),
+    ),
+    _sam2(
+        "lab-sam-large",
+        HIERA_LAB_LARGE,
+        input_px=256,
+        num_parameters=12_989_760,
+        labels_seen="masks of procedural scenes; no VFSS mask",
+        **_trained("agglo lab train lab-sam --large"),
+    ),
+    _dinov2(
+        "lab-dino-large",
+        VIT_LAB_LARGE_14,
+        input_px=224,
+        num_parameters=14_528_256,
+        labels_seen="none (self-supervised on phantom frames and scenes)",
+        **_trained("agglo lab train lab-dino --large"),
+    ),
+    _medclip(
+        "lab-clip-large",
+        SWIN_TINY,
+        input_px=224,
+        num_parameters=27_519_354,
+        labels_seen="captions of phantom frames and scenes; no mask",
+        **_trained("agglo lab train lab-clip --large"),
     ),
 )
 

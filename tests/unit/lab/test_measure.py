@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from agglo.lab.measure import effective_rank, pixel_maps, probe_r2, variance_shares, word_r2
+from agglo.lab.measure import (
+    effective_rank,
+    pixel_maps,
+    position_r2,
+    probe_r2,
+    read_out_answers,
+    variance_shares,
+)
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -50,12 +57,24 @@ def test_a_probe_finds_what_is_there_and_nothing_else() -> None:
     assert np.isnan(found[2])
 
 
-def test_words_are_read_from_the_mean_feature() -> None:
-    is_left = noise(40) > 0
+def test_position_alone_knows_what_never_moves_and_nothing_else() -> None:
+    masks = np.zeros((8, 2, 32, 32), dtype=bool)
+    masks[:, 0, 4:20, 8:30] = True
+    for index in range(8):
+        masks[index, 1, :, 4 * index : 4 * index + 4] = True
+    found = position_r2(masks, np.arange(8) % 2 == 0)
+    assert found[0] == pytest.approx(1.0)
+    assert found[1] < 0.0
+
+
+def test_answers_are_read_out_where_they_are_and_only_there() -> None:
+    is_left = noise(60) > 0.8  # few of them: each answer must weigh the same
     captions = [f"patient facing {'left' if left else 'right'}" for left in is_left]
-    maps = is_left.float()[:, None, None, None].repeat(1, 2, 3, 3) + 0.1 * noise(40, 2, 3, 3)
-    assert word_r2(maps, captions, np.arange(40) % 2 == 0) > 0.8
-    assert np.isnan(word_r2(maps, ["all the same"] * 40, np.arange(40) % 2 == 0))
+    is_fitted = np.arange(60) % 2 == 0
+    telling = is_left.float()[:, None] + 0.1 * noise(60, 3)
+    assert read_out_answers(telling, captions, is_fitted) > 0.95
+    assert read_out_answers(torch.ones(60, 2), captions, is_fitted) == pytest.approx(0.5)
+    assert np.isnan(read_out_answers(telling, ["all the same"] * 60, is_fitted))
 
 
 def test_pixel_maps_hold_every_pixel_once() -> None:

@@ -16,6 +16,10 @@ GRIDS = {
     "lab-sam": (16, 16),
     "lab-dino": (16, 16),
     "lab-clip": (7, 7),
+    "lab-sam-vfss": (16, 16),
+    "lab-sam-large": (16, 16),
+    "lab-dino-large": (16, 16),
+    "lab-clip-large": (7, 7),
 }
 
 
@@ -44,6 +48,11 @@ def test_describe_says_how_to_get_weights():
     assert rows.keys() == CATALOGUE.keys()
     assert "MedSAM2_latest.pt" in rows["medsam2"]["how_to_get"]
     assert "agglo lab train lab-dino" in rows["lab-dino"]["how_to_get"]
+    assert (
+        "make lab-sam-large.safetensors by `agglo lab train lab-sam --large`"
+        in rows["lab-sam-large"]["how_to_get"]
+    )
+    assert "upper bound" in rows["lab-sam-vfss"]["labels_seen"]
     assert rows["rad-dino"]["grid"] == [37, 37]
     assert rows["rad-dino"]["has_weights"] is False
 
