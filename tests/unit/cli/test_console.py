@@ -1,4 +1,4 @@
-"""A full disk or a missing right is for the user to mend: one message, exit code 2. Other errors of files show as the bugs they are."""
+"""A full disk or a missing right is for the user to mend: one message, exit code 2. Other errors of files show as bugs."""
 
 import errno
 import os
