@@ -171,7 +171,7 @@ def test_a_spoilt_model_folder_is_refused(run_folder: Path, tmp_path: Path, spoi
 
 BAD_INPUT = {  # name: (words, what the message says)
     "no recipe": (["run", "nowhere.yaml"], "nowhere.yaml must be a recipe"),
-    "no dataset": (["data", "check", "nowhere"], "nowhere must be a dataset folder"),
+    "no dataset": (["data", "split", "nowhere", "-o", "s.json"], "nowhere must be a dataset folder"),
     "no model": (["predict", "nowhere", "nowhere.png", "-o", "out"], "nowhere must be a model folder"),
     "no store": (["store", "info", "nowhere"], "nowhere must be a feature store"),
     "no benchmark": (["bench", "nothing"], "a benchmark must be one of"),
