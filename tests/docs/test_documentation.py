@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agglo.decoders import StructureDecoder
-from agglo.predict import ModelConfig, save_model
-from agglo.students import build_student
+from small_model import write_small_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("runtime/*.md")])
@@ -53,27 +51,11 @@ SHELL_BLOCKS = [block for page in PAGES for block in blocks_of(page, "bash")]
 @pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=str)
 def test_a_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if block.needs == "model":
-        make_model(tmp_path / "runs" / "phantom-quick" / "model")
+        write_small_model(tmp_path / "runs" / "phantom-quick" / "model")
         ramp = np.linspace(0, 255, 96 * 128).reshape(96, 128).astype(np.uint8)
         Image.fromarray(ramp).save(tmp_path / "frame.png")
     monkeypatch.chdir(tmp_path)
     exec(compile(block.code, str(block), "exec"), {"__name__": "__main__"})
-
-
-def make_model(folder: Path) -> None:
-    """Write the folder of a small model with random weights."""
-    student = build_student("repvit", embed_dim=16)
-    options = {"num_structures": 2, "embed_dim": 16, "mlp_dim": 16}
-    config = ModelConfig(
-        name="untrained",
-        student={"name": "repvit", "neck": "fusing", "embed_dim": 16},
-        decoder=options,
-        structures=("bolus", "pharynx"),
-        input_px=64,
-        mean=student.entry.mean,
-        std=student.entry.std,
-    )
-    save_model(folder, student, StructureDecoder(**options), config)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

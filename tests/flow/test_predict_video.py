@@ -9,12 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from agglo.decoders import StructureDecoder
-from agglo.predict import ModelConfig, save_model
-from agglo.students import build_student
 from flow.command_line import ENVIRONMENT, agglo, command
+from small_model import write_small_model
 
 NUM_FRAMES = 40
 
@@ -22,21 +19,7 @@ NUM_FRAMES = 40
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the folder of a small model with random weights."""
-    torch.manual_seed(0)
-    student = build_student("repvit", embed_dim=16)
-    options = {"num_structures": 2, "embed_dim": 16, "mlp_dim": 16}
-    config = ModelConfig(
-        name="untrained",
-        student={"name": "repvit", "neck": "fusing", "embed_dim": 16},
-        decoder=options,
-        structures=("bolus", "pharynx"),
-        input_px=64,
-        mean=student.entry.mean,
-        std=student.entry.std,
-    )
-    return save_model(
-        tmp_path_factory.mktemp("predict") / "model", student, StructureDecoder(**options), config
-    )
+    return write_small_model(tmp_path_factory.mktemp("predict") / "model")
 
 
 @pytest.fixture

@@ -11,16 +11,8 @@ import pytest
 from agglo.ablate.cell import cell_file
 from agglo.ablate.grid import Cell, Plan, load_grid
 from agglo.core.seeds import generator
+from unit.ablate.recipe import BASE
 
-BASE = """
-name: base
-out: nowhere
-data: {phantom: {patients: 8, frames: 2, size_px: 128}}
-teachers: [{name: lab-sam}]
-student: {input_px: 64}
-distill: {steps: 3}
-align: {steps: 4}
-"""
 GRID = """
 name: 'grid <of> two'
 out: grid-out
