@@ -88,7 +88,7 @@ class TeacherEntry:
     def how_to_get(self) -> str:
         """One sentence that says how to come by the weights."""
         if self.is_shipped:
-            return "it comes with Agglo; how it was made stands on its card."
+            return f"it comes with Agglo, and its card says how it was made; `agglo lab train {self.name}` trains one anew."
         if self.command is not None:
             return f"make {self.weights_file} by `{self.command}` and give its path as `weights`."
         return f"download {self.weights_file} from {self.source} and give its path as `weights`."
