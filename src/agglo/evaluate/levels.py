@@ -134,7 +134,8 @@ def outline_of(predicted: Mask, reference: Mask, ruler: Ruler | None) -> Outline
     nsd_2mm = None
     if ruler.spacing_mm:
         nsd_2mm = nsd_of(surface_distances(predicted, reference, spacing=ruler.spacing_mm), 2.0)
-    return Outline(dice(predicted, reference), is_detected, hd95_px, hd95_px, nsd_2mm)
+    penalised_px = min(hd95_px, ruler.miss_px)  # finding something never costs more than finding nothing
+    return Outline(dice(predicted, reference), is_detected, hd95_px, penalised_px, nsd_2mm)
 
 
 def level_table(frames: Sequence[LevelFrame], members: Sequence[str]) -> dict[str, Any]:

@@ -94,6 +94,15 @@ def frame(patient: str, *shifts: int | None, dice: float = 0.9) -> LevelFrame:
     )
 
 
+def test_a_column_found_far_away_costs_no_more_than_a_missed_one() -> None:
+    truth, far = np.zeros((2, SIZE, SIZE), bool)
+    truth[0, 0] = far[-1, -1] = True
+    found = outline_of(far, truth, Ruler("max", None, 5.0))
+    assert found.hd95_px is not None
+    assert found.hd95_px > 5.0
+    assert found.hd95_penalised_px == 5.0
+
+
 def test_the_table_says_how_far_off_and_how_often() -> None:
     frames = [frame(f"p{n}", 0, 0, 1, None) for n in range(5)] + [frame("p5", 1, 1, 2, None, dice=0.0)]
     found = level_table(frames, NAMES)
