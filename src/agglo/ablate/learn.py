@@ -142,7 +142,7 @@ def _task(ground: Ground, cell: Cell, recipe: Recipe, steps: int) -> Learner:
     if kind == "unet":
         return unet_task(recipe, count, ground.plan.grid.arms[cell.arm].width)
     if kind == "random":
-        student = build.student(recipe, arm="distil")
+        student = build.student(recipe, stream="distil")
         calibrate_norms(student, ground.calibration(recipe, student))
     else:
         file, _ = ground.distilled(cell.arm, cell.seed)

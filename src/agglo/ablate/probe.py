@@ -102,11 +102,11 @@ def _steps(plan: Plan) -> dict[str, Callable[[], None]]:
     grid, found = plan.grid, {}
     recipe = plan.recipe(grid.equal_to, seed=grid.seeds[0])
     masks = _mask_batch(recipe, stride_px=2)
-    student = build.student(recipe, arm="distil")
+    student = build.student(recipe, stream="distil")
     calibrate_norms(student, [student.preprocess(masks["grey"])])
     for name, column in ((FROZEN, "frozen"), (FINETUNE, "finetune")):
         tuned = plan.recipe(grid.equal_to, column=column, seed=grid.seeds[0])  # type: ignore[arg-type]
-        task = build.align_task(tuned, build.student(tuned, arm="distil"), USUAL_STRUCTURES, steps=1)
+        task = build.align_task(tuned, build.student(tuned, stream="distil"), USUAL_STRUCTURES, steps=1)
         found[name] = _step(task, recipe, masks)
     alone = build.supervised_task(recipe, USUAL_STRUCTURES).to(build.device(recipe).resolved)
     found["image"] = lambda: _look(alone, recipe.student.input_px)
@@ -144,7 +144,7 @@ def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
         targets[name] = TeacherTarget(Normaliser(torch.zeros(spec.dim), torch.eye(spec.dim), 1.0), head)
     balancer = make_balancer(recipe.distill.balance, num_teachers=len(specs), embed_dim=build.EMBED_DIM)
     task = DistilTask(
-        build.student(recipe, arm="distil"),
+        build.student(recipe, stream="distil"),
         targets,
         balancer,
         loss=recipe.distill.loss,

@@ -152,9 +152,9 @@ def weights_file(config: TeacherConfig) -> Path:
     return entry_of(config.name).shipped_path if config.weights is None else find_weights_file(config.weights)
 
 
-def student(recipe: Recipe, *, arm: str) -> Student:
-    """Build the student; `arm` names whose random initial weights it gets (the same for every run of a seed)."""
-    torch.manual_seed(seed_of(recipe.seed, "student", arm))
+def student(recipe: Recipe, *, stream: str) -> Student:
+    """Build the student; `stream` is a word of the seed of its random weights: of one seed and word they are the same."""
+    torch.manual_seed(seed_of(recipe.seed, "student", stream))
     config = recipe.student
     init = config.init if config.init in {"random", "imagenet"} else Path(config.init)
     return build_student(config.name, neck=config.neck, embed_dim=EMBED_DIM, init=init)  # type: ignore[arg-type]
@@ -171,9 +171,9 @@ def decoder_options(recipe: Recipe, of: Student, num_structures: int) -> dict[st
     }
 
 
-def decoder(recipe: Recipe, of: Student, num_structures: int, *, arm: str) -> StructureDecoder:
-    """Build the decoder; `arm` as for `student`."""
-    torch.manual_seed(seed_of(recipe.seed, "decoder", arm))
+def decoder(recipe: Recipe, of: Student, num_structures: int, *, stream: str) -> StructureDecoder:
+    """Build the decoder; `stream` as for `student`."""
+    torch.manual_seed(seed_of(recipe.seed, "decoder", stream))
     return StructureDecoder(**decoder_options(recipe, of, num_structures))  # type: ignore[arg-type]
 
 
@@ -181,7 +181,7 @@ def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
     config = recipe.distill
     columns = {teacher.key: store.column(teacher.key) for teacher in recipe.teachers}
-    learner = student(recipe, arm="distil")
+    learner = student(recipe, stream="distil")
     hidden_dim = max(column.dim for column in columns.values())
     targets = {
         name: TeacherTarget(
@@ -199,14 +199,14 @@ def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: 
     config = recipe.align
     tuned_from = None if config.encoder == "frozen" else int(config.frozen_share * steps)
     encoder = EncoderTuning(tuned_from, config.encoder_learning_rate_scale, norms="frozen")
-    head = decoder(recipe, learner, num_structures, arm="align")
+    head = decoder(recipe, learner, num_structures, stream="align")
     return AlignTask(learner, head, encoder=encoder, dice_weight=config.dice_weight)
 
 
 def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
-    """Build the bar: the same student and decoder, trained on masks from the first step."""
-    learner = student(recipe, arm="distil")
-    head = decoder(recipe, learner, num_structures, arm="align")
+    """Build the bar: student and decoder start as in distilling and aligning, and learn from masks from the first step."""
+    learner = student(recipe, stream="distil")
+    head = decoder(recipe, learner, num_structures, stream="align")
     encoder = EncoderTuning(tuned_from=0, learning_rate_scale=1.0, norms="local")
     return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
 

@@ -55,10 +55,10 @@ def test_the_usual_neck_is_the_same_stage_as_its_name() -> None:
 
 def test_first_weights_decide_a_stage_by_their_bytes(tmp_path: Path) -> None:
     file = tmp_path / "student.safetensors"
-    save_file(build.student(recipe(), arm="a").state_dict(), file)
+    save_file(build.student(recipe(), stream="a").state_dict(), file)
     config = recipe(init=str(file))
     assert build.student_settings(config)["init_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert build.student(config, arm="b").origin.source == "student.safetensors"
+    assert build.student(config, stream="b").origin.source == "student.safetensors"
 
 
 def test_unknown_names_are_told_together_with_the_legal_ones() -> None:
