@@ -32,7 +32,9 @@ class Noise:
 
 def make_task(name):
     student = narrow(name)
-    return AlignTask(student, StructureDecoder(**DECODER), encoder=EncoderTuning(tuned_from=0, norms="local"))
+    return AlignTask(
+        student, StructureDecoder(**DECODER), encoder=EncoderTuning(tuned_from=0, norms="trained")
+    )
 
 
 def die_at_step_2(module, inputs):

@@ -23,12 +23,13 @@ class EncoderTuning:
     Attributes:
         tuned_from: the step from which it is trained; `None` keeps it frozen.
         learning_rate_scale: its rate as a share of the decoder's.
-        norms: `frozen` keeps BatchNorm's statistics (always so while the encoder is frozen); `local` lets them follow.
+        norms: `frozen` keeps the batch norms' statistics (always so for an encoder that is never trained); with `trained` they
+            normalise by the batch, and their statistics follow it from the first step.
     """
 
     tuned_from: int | None = None
     learning_rate_scale: float = 1.0
-    norms: Literal["frozen", "local"] = "frozen"
+    norms: Literal["frozen", "trained"] = "frozen"
 
 
 @final

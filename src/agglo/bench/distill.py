@@ -13,7 +13,7 @@ from agglo.bench.timing import in_turn, ratio, summary
 from agglo.config.schema import PhantomConfig, Recipe
 from agglo.core.runlog import RunLog
 from agglo.distill import DistilSource
-from agglo.features.extract import extract
+from agglo.features.extract import fill_store
 from agglo.recipes import build
 from agglo.recipes.phantom import make_phantom
 from agglo.train import Place, Plan, Watch
@@ -58,7 +58,7 @@ def _bench(phantom: Path, recipe: Recipe, rounds: int) -> dict[str, Any]:
     dataset = build.dataset(recipe, phantom)
     pool = build.pool(recipe, dataset, build.split(recipe, dataset))
     sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
-    store, effort = extract(pool, sources, recipe.out / "features")
+    store, effort = fill_store(pool, sources, recipe.out / "features")
     source = DistilSource(pool, store, list(sources), size_px=recipe.student.input_px)
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))
     training = begin(build.distil_task(recipe, store), plan, Place(recipe.out, device=build.device(recipe)))

@@ -106,7 +106,7 @@ def identity_view(height: int, width: int) -> View:
 
 
 def sample_view(recipe: ViewRecipe, *, seed: int, frame: int, number: int, height: int, width: int) -> View:
-    """Return view `number` of frame number `frame` of size `height x width`: a pure function of its arguments.
+    """Return view `number` of a frame of size `height x width`: a pure function; `frame` is any number that the caller gives it.
 
     Every parameter is drawn in a fixed order whether or not its range is empty, so that narrowing one range leaves the others'
     draws alone.

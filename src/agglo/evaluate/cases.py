@@ -1,7 +1,8 @@
 """One frame and one structure as one record, and the file that keeps them: `cases.csv`.
 
-A case holds what was measured and whether it counts; nothing is averaged here. The file is complete: every figure of a table can be
-made again from it, and a second model's file is compared with it case by case.
+A case holds what was measured and whether it counts; nothing is averaged here. What a table says of structures can be made again
+from the file, but for rounding to six digits, and a second model's file is compared with it case by case. What a table says of an
+ordered group and of raters cannot: that is measured on the masks.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """Measures of one predicted mask against one reference mask: Dice, HD95 in two readings, normalised surface Dice.
 
-Everything is pure, on one pair of boolean masks of one structure. What a missed structure costs, which frames count and how
-figures are averaged is decided in `scoring` and `tables`, never here: an undefined figure is NaN here, not a convenient number.
+Everything is pure, on one pair of boolean masks of one structure. What a missed structure costs is decided in `scoring`, which
+cases count and how figures are averaged in `aggregate`, never here: an undefined figure is NaN here, not a convenient number.
 The surface of a mask is its inner border one pixel wide: what a 4-connected erosion takes away, the image's edge counting as
 outside (the definition that medpy and MONAI share).
 """

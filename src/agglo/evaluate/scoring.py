@@ -8,7 +8,7 @@ The rules, all of them here:
 * Where a structure is absent, only the falsely predicted area is taken.
 * Unlabelled and not assessable structures are measured nowhere.
 
-Averages are `tables`' affair.
+Which cases count in an average, and how averages go, is `aggregate`'s affair.
 """
 
 import math

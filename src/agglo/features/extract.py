@@ -37,7 +37,7 @@ class Effort:
     forward_s: float
 
 
-def extract(
+def fill_store(
     pool: Pool,
     sources: Mapping[str, ReadyTeacher],
     folder: Path,

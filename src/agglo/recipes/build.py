@@ -207,7 +207,7 @@ def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
     """Build the bar: student and decoder start as in distilling and aligning, and learn from masks from the first step."""
     learner = student(recipe, stream="distil")
     head = decoder(recipe, learner, num_structures, stream="align")
-    encoder = EncoderTuning(tuned_from=0, learning_rate_scale=1.0, norms="local")
+    encoder = EncoderTuning(tuned_from=0, learning_rate_scale=1.0, norms="trained")
     return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
 
 

@@ -8,8 +8,7 @@ from agglo.config.schema import ExtraFrames, TeacherConfig
 from agglo.core.files import sha256_of
 from agglo.data import open_dataset
 from agglo.features import FeatureStore, Samples
-from agglo.features.extract import ReadyTeacher
-from agglo.features.extract import extract as extract_features
+from agglo.features.extract import ReadyTeacher, fill_store
 from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.context import Run
@@ -36,7 +35,7 @@ def extract(run: Run) -> bool:
     def work() -> Facts:
         sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
         pool = build.pool(recipe, run.dataset, run.split)
-        store, effort = extract_features(
+        store, effort = fill_store(
             pool,
             sources,
             store_folder(run),

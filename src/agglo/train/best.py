@@ -1,4 +1,7 @@
-"""The weights of the validation that scored best, kept beside the checkpoint until the training ends."""
+"""The weights of the validation that scored best, kept in a file beside the checkpoint.
+
+The file stays when the training has ended: a later `fit` of the same training takes no step, and reads its weights from there.
+"""
 
 import logging
 import pickle

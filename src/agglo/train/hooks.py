@@ -4,7 +4,6 @@ A hook sees the state after the step. Reading a figure from the device happens h
 itself never waits for it.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -18,8 +17,6 @@ from agglo.core.runlog import RunLog
 from agglo.train.best import BestWeights
 from agglo.train.ema import MovingAverage
 from agglo.train.task import Outcome, Task
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass

@@ -62,7 +62,7 @@ ENCODERS = {  # name: (encoder, step, does it get gradients, do its norms move)
     "frozen": (EncoderTuning(tuned_from=None), 100, False, False),
     "not yet tuned": (EncoderTuning(tuned_from=5), 4, False, False),
     "tuned": (EncoderTuning(tuned_from=5), 5, True, False),
-    "trained": (EncoderTuning(tuned_from=0, norms="local"), 0, True, True),
+    "trained": (EncoderTuning(tuned_from=0, norms="trained"), 0, True, True),
 }
 
 
