@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from agglo.config.load import read_values, validated
-from agglo.config.schema import Positive, Rate, Recipe, Section, TeacherConfig
+from agglo.config.schema import Recipe, TeacherConfig
+from agglo.config.section import Positive, Rate, Section
 from agglo.core.files import fingerprint
 from agglo.phantom.cohort import held_out_cohort
 from agglo.recipes import build

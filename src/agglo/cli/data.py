@@ -78,7 +78,7 @@ def split(
 ) -> None:
     """Write a split."""
     from agglo.config.load import read_settings, validated
-    from agglo.config.schema import SplitConfig
+    from agglo.config.split import SplitConfig
     from agglo.recipes.data import part
 
     given = {"by": by, "fractions": fractions, "seed": seed, "folds": folds} | read_settings(setting or [])

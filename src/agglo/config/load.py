@@ -1,13 +1,15 @@
 """From a YAML file and `key=value` overrides to a frozen recipe; all problems are told at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
 
-from agglo.config.schema import Recipe, Section
+from agglo.config.schema import Recipe
+from agglo.config.section import Section
 from agglo.core.errors import ConfigError
 
 Part = TypeVar("Part", bound=Section)
@@ -59,7 +61,7 @@ def validated(section: type[Part], values: dict[str, Any], *, where: str) -> Par
     try:
         return section.model_validate(values)
     except ValidationError as problem:
-        raise ConfigError(_explain(where, problem)) from None
+        raise ConfigError(_explain(section, where, problem)) from None
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -99,14 +101,38 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"the value of override {override!r} must be YAML") from None
 
 
-def _explain(where: str, problem: ValidationError) -> str:
+def _explain(section: type[Section], where: str, problem: ValidationError) -> str:
     errors = problem.errors()
     lines = [f"{where}: {len(errors)} problem{'s' if len(errors) > 1 else ''}"]
     for error in errors:
         place = ".".join(str(part) for part in error["loc"]) or "the recipe"
+        if error["type"] == "extra_forbidden":
+            lines.append(f"  {place}: unknown setting; {_meant(section, error['loc'])}")
+            continue
         found = "" if error["type"] in {"missing", "value_error"} else f", got {_short(error['input'])}"
         lines.append(f"  {place}: {error['msg'].removeprefix('Value error, ')}{found}")
     return "\n".join(lines)
+
+
+def _meant(section: type[Section], place: Sequence[int | str]) -> str:
+    """Return which known setting the unknown one at `place` is most like; all that are known there if it is like none."""
+    *folders, unknown = place
+    for folder in folders:
+        field = section.model_fields.get(
+            str(folder)
+        )  # a number, or a name of the user's own, stays in the section
+        section = next(_sections_in(field.annotation), section) if field else section
+    known = list(section.model_fields)
+    near = get_close_matches(str(unknown), known, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known here are {', '.join(known)}"
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the sections that an annotation speaks of, however deep: `tuple[TeacherConfig, ...]`, `PhantomConfig | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections_in(part)
 
 
 def _short(value: Any) -> str:

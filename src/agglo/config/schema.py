@@ -7,17 +7,10 @@ built, so that adding one needs no change here.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Section(BaseModel):
-    """Abstract: a part of a recipe."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+from agglo.config.section import Fraction, Positive, Rate, Section
+from agglo.config.split import SplitConfig
 
 
 class PhantomConfig(Section):
@@ -36,57 +29,6 @@ class PhantomConfig(Section):
     raters: tuple[Literal["exact", "visible", "annotator"], ...] = Field(
         (), description="further kinds of mask, kept beside the labels as raters"
     )
-
-
-class SplitConfig(Section):
-    """How frames are parted into train, val and test."""
-
-    by: Literal["patient", "video", "blocks", "time"] = "patient"
-    fractions: tuple[Fraction, Fraction, Fraction] = (0.6, 0.1, 0.3)
-    ranges: dict[str, list[tuple[int, int]]] | None = Field(
-        None, description="for `by: time`: first and last index of each range"
-    )
-    seed: Annotated[int, Field(ge=0)] | None = Field(
-        0, description="of the shuffle; null keeps the order of names"
-    )
-
-    file: Path | None = Field(
-        None, description="a split made by `agglo data split`, instead of all else here"
-    )
-    strata: tuple[str, ...] = Field((), description="columns to balance: facts, or present:STRUCTURE")
-    min_per_stratum: Annotated[int, Field(ge=0)] = Field(0, description="units of each value in each part")
-    hold_out: dict[str, list[str]] = Field({}, description="by column the values that are the test part")
-    folds: Annotated[int, Field(ge=2)] | None = Field(
-        None, description="parts that take turns as the test part"
-    )
-    fold: Annotated[int, Field(ge=0)] = Field(0, description="whose turn it is")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "SplitConfig":
-        usual = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in type(self).model_fields.items()
-        }
-        given = [name for name, value in usual.items() if name != "file" and getattr(self, name) != value]
-        if self.file is not None and given:
-            raise ValueError(f"`file` is the whole split; leave out {', '.join(given)}")
-        if self.by not in ("patient", "video") and (self.strata or self.hold_out or self.folds):
-            raise ValueError("`strata`, `hold_out` and `folds` go with `by: patient` or `by: video`")
-        if self.hold_out and self.folds:
-            raise ValueError("`hold_out` and `folds` both say what the test part is; give one")
-        if self.folds and self.fold >= self.folds:
-            raise ValueError(f"`fold` counts from 0 to {self.folds - 1}, got {self.fold}")
-        return self
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> "SplitConfig":
-        if abs(sum(self.fractions) - 1) > 1e-6:
-            raise ValueError(f"fractions must add up to 1, got {self.fractions}")
-        if (self.by == "time") != (self.ranges is not None):
-            raise ValueError("`ranges` are given with `by: time`, and only then")
-        if self.ranges is not None and self.ranges.keys() != {"train", "val", "test"}:
-            raise ValueError(f"`ranges` must name train, val and test, got {', '.join(self.ranges)}")
-        return self
 
 
 class ExtraFrames(Section):

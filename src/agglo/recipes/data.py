@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from agglo.config.schema import SplitConfig
+from agglo.config.split import SplitConfig
 from agglo.core.progress import Progress, silent
 from agglo.data import open_dataset
 from agglo.data.check import Report, check_folder, render

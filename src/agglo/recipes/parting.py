@@ -1,6 +1,6 @@
 """From a recipe's `data.split` to a split of a dataset."""
 
-from agglo.config.schema import SplitConfig
+from agglo.config.split import SplitConfig
 from agglo.data import Dataset, Split, split_by
 from agglo.data.split_files import adopt_split
 from agglo.data.strata import Dealing, deal

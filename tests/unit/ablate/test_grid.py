@@ -113,7 +113,7 @@ REFUSED_CASES = {  # name: (override, what the message says)
         "'lab-sam' of arm 'more' has other weights",
     ),
     "twice the same seed": ("seeds=[1, 1]", "must each be different"),
-    "unknown setting": ("set.align.step=3", "align.step: Extra inputs are not permitted"),
+    "unknown setting": ("set.align.step=3", "align.step: unknown setting; did you mean `steps`?"),
     "unknown teacher": ("arms.all.teachers=[{name: nobody}]", "nobody"),
 }
 

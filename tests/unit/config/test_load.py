@@ -48,8 +48,35 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         "recipe.yaml: 3 problems",
         "  teachers: Tuple should have at least 1 item after validation, not 0, got []",
         "  distill.learning_rate: Input should be a valid number, unable to parse string as a number, got 'fast'",
-        "  distill.step: Extra inputs are not permitted, got 3",
+        "  distill.step: unknown setting; did you mean `steps`?",
     ]
+
+
+UNKNOWN = {  # name: (override, what the error says)
+    "at the top": ("distil.steps=3", "distil: unknown setting; did you mean `distill`?"),
+    "in a part of a part": (
+        "data.split.fraction=3",
+        "data.split.fraction: unknown setting; did you mean `fractions`?",
+    ),
+    "in one of two kinds": (
+        "data.phantom.patient=3",
+        "data.phantom.patient: unknown setting; did you mean `patients`?",
+    ),
+    "in a list": (
+        "teachers=[{name: a, weight: w}]",
+        "teachers.0.weight: unknown setting; did you mean `weights`?",
+    ),
+    "like none": ("decoder.xyz=3", "decoder.xyz: unknown setting; known here are grid_stride, high_res"),
+}
+
+
+@pytest.mark.parametrize(("override", "text"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_setting_is_told_beside_the_one_that_was_meant(
+    tmp_path: Path, override: str, text: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(written(tmp_path), [override])
+    assert f"  {text}" in str(caught.value).splitlines()
 
 
 REFUSED = {  # name: (file content, overrides, what the error says)
