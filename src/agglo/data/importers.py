@@ -1,18 +1,14 @@
 """Folders that open as they are, though not in the native format: `images/`, index masks in `masks/`, names in `classes.json`.
 
-What an empty place in a mask means differs from set to set, and so does who a patient is; both are stated here as data, set by set,
-recognised by the folder's name. A folder with another name may state them in its own `classes.json` (`patients`: "each" image or
-"one"; `without_pixels`: a state's word), else every image is taken as a patient of its own and a class without pixels as absent.
-Masks are looked through once on opening, because nothing else says which classes they hold.
+What an empty place in a mask means, and who a patient is, `rules` tells. Masks are looked through once on opening, because nothing
+else says which classes they hold.
 """
 
 import csv
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,92 +17,12 @@ from agglo.core.files import read_json
 from agglo.data.dataset import Frame, Header
 from agglo.data.masks import MaskEncoding
 from agglo.data.problems import Problems
-from agglo.data.states import STATE_OF_WORD, State
+from agglo.data.rules import CLIP, CLIP_FULLY_LABELLED, Rules, rules_of
+from agglo.data.states import State
 from agglo_runtime.images import SUFFIXES, read_image
-
-_LOG = logging.getLogger(__name__)
 
 StatesOfFrame = Callable[[Path, Path | None], tuple[State, ...]]
 """From a picture's and its mask's path to the state of every class."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a folder's files mean.
-
-    Attributes:
-        patients: "each" picture is a patient of its own, "one" patient for the whole folder, or "source": the file name before its
-            last underscore and number.
-        without_pixels: state of a class that has no pixel in a mask that exists.
-        groups: named sets of classes.
-        facts: of every frame.
-        notes: what to know, for the dataset's description.
-    """
-
-    patients: Literal["each", "one", "source"] = "each"
-    without_pixels: State = State.ABSENT
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    facts: Mapping[str, str] = field(default_factory=dict)
-    notes: str = ""
-
-
-_THORACIC = tuple(f"T{level}" for level in range(1, 13))
-_LUMBAR = tuple(f"L{level}" for level in range(1, 6))
-_CLIP_FULLY_LABELLED = 122
-"""Last frame of `vfss_clip` in which a class without pixels is absent; later ones were left half-way."""
-
-RULES: Mapping[str, Rules] = {
-    "angiogram": Rules(facts={"polarity": "bone_black", "view": "coronary"}),
-    "cephalogram": Rules(
-        facts={"polarity": "bone_white", "view": "lateral", "facing": "right"},
-        notes="19 landmarks in two annotation sets lie beside the images as CSV; there are no masks.",
-    ),
-    "em_membrane": Rules(
-        patients="one", facts={"view": "electron microscopy"}, notes="One stack of 30 slices."
-    ),
-    "panoramic_teeth": Rules(
-        facts={"polarity": "bone_white", "view": "panoramic"},
-        notes="The two empty masks are of toothless jaws: absent.",
-    ),
-    "spine_ap": Rules(
-        without_pixels=State.NOT_ASSESSABLE,
-        groups={"thoracic": _THORACIC, "lumbar": _LUMBAR},
-        facts={"polarity": "bone_white", "view": "AP"},
-        notes="Quadrilaterals of all 17 vertebrae; one without pixels would lie outside of the image: not assessable.",
-    ),
-    "spine_mr": Rules(
-        without_pixels=State.UNLABELLED,
-        facts={"view": "sagittal MR"},
-        notes="Some masks are empty or lack a class although vertebrae and discs are in the slice: unlabelled, not absent.",
-    ),
-    "vfss_clip": Rules(
-        patients="one",
-        groups={
-            "areas": ("pharynx_lumen", "vallecular_residue", "pyriform_UES_residue"),
-            "lines": ("posterior_pharyngeal_wall",),
-            "landmarks": (
-                "C2_landmark",
-                "C4_landmark",
-                "tongue_base_landmark",
-                "hyoid_landmark",
-                "UES_landmark",
-            ),
-        },
-        facts={"polarity": "bone_black", "view": "lateral", "facing": "right"},
-        notes=(
-            "One healthy subject. Frames 0-122 are fully labelled: a class without pixels is absent. In 123-127 classes "
-            "with pixels are present and the others unlabelled; 128 and later are unlabelled. The container's 12 frames/s "
-            "are not trusted. The pharynx lumen shrinks to an island inside the contrast in frames 57-77."
-        ),
-    ),
-    "vfss_misc": Rules(
-        patients="source",
-        facts={"polarity": "bone_black", "view": "lateral"},
-        notes=(
-            "Frames without a mask are unlabelled. Whether frames of one source are of one subject is unknown: they count as one."
-        ),
-    ),
-}
 
 
 def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
@@ -114,10 +30,8 @@ def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
     problems = Problems(str(folder))
     classes = _read_classes(folder)
     names, name = tuple(map(str, classes["classes"])), folder.absolute().name
-    rules = RULES.get(name) or rules_of(classes, folder)
-    states_of = (
-        clip_states(folder, names) if name == "vfss_clip" else _states_in_masks(names, rules, problems)
-    )
+    rules = rules_of(classes, folder)
+    states_of = clip_states(folder, names) if rules is CLIP else _states_in_masks(names, rules, problems)
     masks = {path.stem: path for path in pictures_in(folder / "masks")}
     pictures = pictures_in(folder / "images")
     _check_names(pictures, masks, problems)
@@ -151,27 +65,6 @@ def _read_classes(folder: Path) -> dict[str, Any]:
             f"{path} must have `classes`, a list of distinct names for the values 1..K, it has {names!r}; mend it."
         )
     return content
-
-
-def rules_of(classes: Mapping[str, Any], folder: Path) -> Rules:
-    """Return the rules that a folder states in its own `classes.json`; raises `DataError` for words without a meaning."""
-    patients, word = classes.get("patients", "each"), classes.get("without_pixels", State.ABSENT.word)
-    if patients not in ("each", "one", "source") or word not in STATE_OF_WORD:
-        raise DataError(
-            f"{folder / 'classes.json'} must have `patients` each, one or source and `without_pixels` one of "
-            f"{sorted(STATE_OF_WORD)[1:]}, it has {patients!r} and {word!r}; mend them."
-        )
-    polarity = classes.get("polarity")
-    if polarity not in (None, "bone_black", "bone_white"):
-        raise DataError(
-            f"{folder / 'classes.json'} must have `polarity` bone_black or bone_white, or none, it has {polarity!r}; mend it."
-        )
-    if "patients" not in classes:
-        _LOG.warning(
-            "%s: every image is taken as a patient of its own; state `patients` in its classes.json", folder
-        )
-    facts = {"polarity": polarity} if polarity else {}
-    return Rules(patients=patients, without_pixels=STATE_OF_WORD[word], facts=facts)
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -232,7 +125,7 @@ def clip_states(folder: Path, names: Sequence[str]) -> StatesOfFrame:
 
     def states(image: Path, mask: Path | None) -> tuple[State, ...]:
         number = _number_in(image.stem, 0)
-        is_complete = mask is not None and number in found and number <= _CLIP_FULLY_LABELLED
+        is_complete = mask is not None and number in found and number <= CLIP_FULLY_LABELLED
         otherwise = State.ABSENT if is_complete else State.UNLABELLED
         counts = found.get(number, [0] * len(names)) if mask else [0] * len(names)
         return tuple(State.PRESENT if count else otherwise for count in counts)

@@ -43,8 +43,8 @@ def open_dataset(
         header, frames = read_foreign(folder)
     else:
         raise DataError(
-            f"{folder} must hold `dataset.json` and `frames.csv`, or `classes.json`, `images/` and `masks/`; it holds "
-            f"{sorted(path.name for path in folder.iterdir())[:10]}; check the path, or import the data first."
+            f"{folder} must hold `dataset.json` and `frames.csv`, or `classes.json` and `images/` (and `masks/` for labels); "
+            f"it holds {sorted(path.name for path in folder.iterdir())[:10]}; check the path, or import the data first."
         )
     if not frames:
         raise DataError(

@@ -1,6 +1,6 @@
-"""Writing a dataset in the native format, frame by frame; the table comes last, so a folder that has one is whole.
+"""Writing a dataset in the native format, frame by frame; `dataset.json` comes last, so a folder that has one is whole.
 
-A run that was killed leaves images and masks without a table; writing again simply overwrites them.
+A run that was killed leaves images, masks and perhaps a table without it; writing again simply overwrites them.
 """
 
 import csv
@@ -70,7 +70,7 @@ class DatasetWriter:
         mask_encoding: Kind = "bitfield",
         reference: str = OWN,
     ) -> None:
-        """Begin a dataset in `folder`, made if need be; an older table there is removed, because it no longer holds.
+        """Begin a dataset in `folder`, made if need be; an older table and `dataset.json` there are removed.
 
         `mask_encoding` is one of `agglo.data.masks.KINDS`; `index` cannot hold overlapping structures. `reference` says whose
         labels count where raters are added: "own", a rater's name, "first" or "majority".

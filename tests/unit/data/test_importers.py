@@ -9,6 +9,7 @@ from PIL import Image
 
 from agglo.core.errors import DataError
 from agglo.data import Dataset, State, open_dataset
+from agglo.data.check import check_folder
 
 P, A, U, N = State.PRESENT, State.ABSENT, State.UNLABELLED, State.NOT_ASSESSABLE
 
@@ -65,6 +66,36 @@ def test_what_an_empty_class_means_set_by_set(name: str, state: State, tmp_path:
     groups = {"thoracic": ("T1",)} if name == "spine_ap" else {}
     dataset = open_dataset(folder, structures=("T1", "L1")) if not groups else open_dataset(folder)
     assert _states(dataset) == [(P, state), (U, U)]
+
+
+SHIPPED = {  # name: (classes.json, states, patients)
+    "as it ships": ({}, [(P, U), (P, P)], ["s_7", "s_8"]),
+    "who is who": ({"patients": "one"}, [(P, A), (P, P)], ["spine_mr", "spine_mr"]),
+    "what an empty place means": ({"without_pixels": "not_assessable"}, [(P, N), (P, P)], ["s_7", "s_8"]),
+    "polarity": ({"polarity": "bone_white"}, [(P, A), (P, P)], ["s_7", "s_8"]),
+}
+
+
+@pytest.mark.parametrize(("stated", "states", "patients"), SHIPPED.values(), ids=SHIPPED)
+def test_a_folder_called_like_a_public_set_is_believed_itself(
+    stated: dict[str, str], states: list[tuple[State, ...]], patients: list[str], tmp_path: Path
+) -> None:
+    folder = _folder(tmp_path / "spine_mr", {"s_7": [1], "s_8": [1, 2]}, **stated)
+    dataset = open_dataset(folder)
+    assert _states(dataset) == states
+    assert [frame.patient for frame in dataset.frames] == patients
+    counts = check_folder(folder).counts
+    assert sorted(counts.patients) == sorted(set(patients))
+    assert counts.states["y"].get(states[0][1].word) == 1
+    assert [frame.facts.get("polarity") for frame in dataset.frames] == [stated.get("polarity")] * 2
+
+
+def test_a_folder_called_like_the_clip_that_states_its_rules_needs_no_table(tmp_path: Path) -> None:
+    folder = _folder(
+        tmp_path / "vfss_clip", {"f000": [1, 2], "f200": [1]}, patients="one", without_pixels="absent"
+    )
+    assert _states(open_dataset(folder)) == [(P, P), (P, A)]
+    assert "broken_table" not in {problem.kind for problem in check_folder(folder).problems}
 
 
 def _clip(root: Path) -> Path:

@@ -16,7 +16,8 @@ def test_no_folder(tmp_path: Path) -> None:
 def test_a_folder_with_something_else(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(
-        DataError, match=r"must hold `dataset.json` and `frames.csv`, or .* it holds \['notes.txt'\]"
+        DataError,
+        match=r"must hold `dataset.json` and `frames.csv`, or `classes.json` and `images/` .* it holds \['notes.txt'\]",
     ):
         open_dataset(tmp_path)
 

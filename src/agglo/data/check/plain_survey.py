@@ -4,7 +4,8 @@ from pathlib import Path
 
 from agglo.core.errors import DataError
 from agglo.data.check.survey import Row, Survey, one_line, read_lenient_json
-from agglo.data.importers import RULES, Rules, clip_states, frame_of, pictures_in, rules_of, unlabelled_frames
+from agglo.data.importers import clip_states, frame_of, pictures_in, unlabelled_frames
+from agglo.data.rules import CLIP, Rules, rules_of
 from agglo.data.states import State
 
 
@@ -21,7 +22,7 @@ def survey_plain(survey: Survey) -> None:
     survey.structures = tuple(map(str, names)) if isinstance(names, list) else ()
     rules = _rules(survey)
     survey.without_pixels = rules.without_pixels
-    stated = _stated(survey)
+    stated = _stated(survey) if rules is CLIP else {}
     masks = {path.stem: path for path in pictures_in(folder / "masks")}
     pictures = pictures_in(folder / "images")
     for number, path in enumerate(pictures):
@@ -38,16 +39,14 @@ def survey_plain(survey: Survey) -> None:
 
 def _rules(survey: Survey) -> Rules:
     try:
-        return RULES.get(survey.name) or rules_of(survey.content, survey.folder)
+        return rules_of(survey.content, survey.folder)
     except DataError as error:
         survey.note("header", "classes.json", one_line(error))
         return Rules()
 
 
 def _stated(survey: Survey) -> dict[str, tuple[State, ...]]:
-    """Return the states that a table of the folder's own says, by the picture's name."""
-    if survey.name != "vfss_clip":
-        return {}
+    """Return the states that the clip's own table says, by the picture's name."""
     masks = {path.stem: path for path in pictures_in(survey.folder / "masks")}
     try:
         states_of = clip_states(survey.folder, survey.structures)
