@@ -52,6 +52,22 @@ def headline(cases: Iterable[Case], min_visible: float) -> list[Case]:
     return [case for case in cases if case.is_scored and case.visible_fraction >= min_visible]
 
 
+def dice_means(cases: Sequence[Case], min_visible: float) -> tuple[float | None, dict[str, float | None]]:
+    """Return the mean Dice that a table of `cases` has, and that of every structure; None where no case counts."""
+    counted = headline(cases, min_visible)
+    by_structure = {
+        name: structure_mean((case for case in counted if case.structure == name), dice_of)
+        for name in structures_of(cases)
+    }
+    return mean_of_known(by_structure.values()), by_structure
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that are not None; None without any."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
 def patient_matrix(
     cases: Sequence[Case], patients: Sequence[str], structures: Sequence[str]
 ) -> PatientMatrix:

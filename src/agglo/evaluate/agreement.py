@@ -45,10 +45,13 @@ def agreements_of(
     patient: str,
     structures: Sequence[str],
 ) -> list[Agreement]:
-    """Return the agreement on every structure that two raters or more have judged and at least one of them has outlined."""
+    """Return the agreement on every structure that two raters or more have judged and at least one of them has outlined.
+
+    A rater who calls it present but has left the mask empty has not said where: as in `scoring`, that is in no figure.
+    """
     found = []
     for place, name in enumerate(structures):
-        masks = [rating.masks[place] for rating in ratings if rating.states[place].is_judged]
+        masks = [rating.masks[place] for rating in ratings if _says_where(rating, place)]
         references = [index for index, mask in enumerate(masks) if mask.any()]
         if len(masks) < MIN_RATERS or not references:
             continue
@@ -61,6 +64,11 @@ def agreements_of(
         model = [dice(predicted[place], masks[index]) for index in references]
         found.append(Agreement(frame, patient, name, float(np.mean(people)), float(np.mean(model))))
     return found
+
+
+def _says_where(rating: Rating, place: int) -> bool:
+    is_hollow = rating.states[place] is State.PRESENT and not rating.masks[place].any()
+    return rating.states[place].is_judged and not is_hollow
 
 
 def agreement_table(found: Sequence[Agreement]) -> dict[str, dict[str, Any]]:

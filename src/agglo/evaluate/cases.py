@@ -1,8 +1,8 @@
 """One frame and one structure as one record, and the file that keeps them: `cases.csv`.
 
 A case holds what was measured and whether it counts; nothing is averaged here. What a table says of structures can be made again
-from the file, but for rounding to six digits, and a second model's file is compared with it case by case. What a table says of an
-ordered group and of raters cannot: that is measured on the masks.
+from the file, and a second model's file is compared with it case by case. What a table says of an ordered group and of raters
+cannot: that is measured on the masks.
 """
 
 import csv
@@ -61,7 +61,10 @@ COLUMNS = tuple(field.name for field in fields(Case))
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """Write `cases`, one a row, whole or not at all; an unknown figure is an empty cell, a truth value 0 or 1."""
+    """Write `cases`, one a row, whole or not at all; an unknown figure is an empty cell, a truth value 0 or 1.
+
+    Numbers keep all their digits: a rounded `visible_fraction` could pass a bound that the case itself does not.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -101,7 +104,7 @@ def _as_cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(int(value))
-    return format(value, ".6g") if isinstance(value, float) else str(value)
+    return repr(float(value)) if isinstance(value, float) else str(value)
 
 
 _HINTS = get_type_hints(Case)
@@ -117,7 +120,9 @@ def _read_row(row: dict[str, str], number: int, problems: list[str]) -> Case | N
     return Case(**values) if len(values) == len(COLUMNS) else None
 
 
-def _from_cell(cell: str, kind: Any) -> Any:
+def _from_cell(cell: str | None, kind: Any) -> Any:
+    if cell is None:
+        raise ValueError("the row is cut short")
     if not cell and type(None) in get_args(kind):
         return None
     plain = next((each for each in get_args(kind) if each is not type(None)), kind)

@@ -8,9 +8,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from agglo.evaluate.aggregate import Measure, dice_of, headline, patient_matrix, structure_mean, structures_of
+from agglo.evaluate.aggregate import (
+    Measure,
+    dice_of,
+    headline,
+    mean_of_known,
+    patient_matrix,
+    structure_mean,
+    structures_of,
+)
 from agglo.evaluate.bootstrap import MIN_PATIENTS, Interval, interval
 from agglo.evaluate.cases import Case
 from agglo.evaluate.scoring import ScoreRules
@@ -48,7 +54,7 @@ def table(
     rows = {name: _structure_row(name, cases, counted) for name in structures_of(cases)}
     notes: list[str] = []
     mean = _mean_row(rows, counted, groups, notes)
-    notes += _case_notes(cases, rows, rules)
+    notes += _case_notes(cases, counted, rows, rules)
     return {
         "split": split,
         "is_phantom": is_phantom,
@@ -91,7 +97,7 @@ def _mean_row(
 ) -> dict[str, Any]:
     scored = {name: row for name, row in rows.items() if row["num_frames"]}
     mean: dict[str, Any] = {key: _mean_of(scored, key) for key in (*MEASURES, "dice_any_visibility")}
-    never = [name for name, row in scored.items() if row["hd95_px"] is None]
+    never = [name for name, row in scored.items() if row["miss_rate"] == 1.0]
     if never:
         mean["hd95_px"] = None
         notes.append(
@@ -108,8 +114,12 @@ def _mean_row(
     return mean
 
 
-def _case_notes(cases: Sequence[Case], rows: Mapping[str, Mapping[str, Any]], rules: ScoreRules) -> list[str]:
+def _case_notes(
+    cases: Sequence[Case], counted: Sequence[Case], rows: Mapping[str, Mapping[str, Any]], rules: ScoreRules
+) -> list[str]:
     notes = []
+    if not rules.has_distances:
+        notes.append("HD95 and NSD are null: no distances were measured.")
     unscored = [name for name, row in rows.items() if not row["num_frames"]]
     if unscored:
         notes.append(
@@ -118,7 +128,7 @@ def _case_notes(cases: Sequence[Case], rows: Mapping[str, Mapping[str, Any]], ru
         )
     few = [name for name, row in rows.items() if 0 < row["num_patients"] < MIN_PATIENTS]
     if few:
-        num_patients = len({case.patient for case in cases})
+        num_patients = len({case.patient for case in counted})
         listed = "the mean and every structure" if num_patients < MIN_PATIENTS else ", ".join(few)
         notes.append(
             f"dice_ci95 is null for {listed}: an interval needs {MIN_PATIENTS} patients with a scored frame."
@@ -142,8 +152,7 @@ def _case_notes(cases: Sequence[Case], rows: Mapping[str, Mapping[str, Any]], ru
 
 
 def _mean_of(rows: Mapping[str, Mapping[str, Any]], key: str) -> float | None:
-    values = [row[key] for row in rows.values() if row[key] is not None]
-    return float(np.mean(values)) if values else None
+    return mean_of_known(row[key] for row in rows.values())
 
 
 def _share(truths: Sequence[bool]) -> float | None:

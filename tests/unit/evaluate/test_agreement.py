@@ -35,6 +35,7 @@ def test_saying_absent_where_another_sees_something_is_a_disagreement() -> None:
 NOTHING_CASES = {  # name: ratings that say nothing about agreement
     "one rater": [rating(FULL)],
     "the other has not looked": [rating(FULL), rating(NONE, UNLABELLED)],
+    "the other left an empty mask": [rating(FULL), rating(NONE, PRESENT)],
     "all say absent": [rating(NONE, ABSENT), rating(NONE, ABSENT)],
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agglo.core.errors import RunFolderError
-from agglo.evaluate.aggregate import patient_means, structure_mean
+from agglo.evaluate.aggregate import dice_means, headline, patient_means, structure_mean
 from agglo.evaluate.cases import Case, read_cases, write_cases
 from agglo.evaluate.compare import compare
 from agglo.evaluate.markdown import table_markdown
@@ -159,11 +159,13 @@ def test_the_groups_have_their_means():
     assert any(note.startswith("moving_dice is null") for note in without["notes"])
 
 
+FEW_OF_MANY = [scored(patient=f"p{n}", frame=f"p{n}-f0", visible=1.0 if n < 4 else 0.2) for n in range(6)]
 NOTE_CASES = {  # name: (cases, words that a note must hold)
     "few patients": (
         [scored()],
         "dice_ci95 is null for the mean and every structure: an interval needs 5 patients",
     ),
+    "few patients who count": (FEW_OF_MANY, "dice_ci95 is null for the mean and every structure"),
     "unlabelled": ([scored(), unlabelled("C7")], "No frame counts for C7"),
     "no spacing": ([scored(nsd_1mm=None, nsd_2mm=None)], "1 of 1 frames have no pixel spacing"),
     "nowhere absent": ([scored()], "specificity is null for bolus"),
@@ -191,6 +193,30 @@ def test_nothing_to_score_gives_a_table_of_nulls():
     assert "| **mean** | – |" in table_markdown(found)
 
 
+def test_without_distances_nothing_is_called_undetected():
+    bare = {"hd95_px": None, "hd95_penalised_px": None, "nsd_1mm": None, "nsd_2mm": None}
+    found = make_table([scored(**bare)], rules=ScoreRules(has_distances=False))
+    assert found["mean"]["hd95_px"] is None
+    assert not any("never detected" in note for note in found["notes"])
+    assert "HD95 and NSD are null: no distances were measured." in found["notes"]
+
+
+def test_the_mean_dice_alone_is_the_tables():
+    cases = [
+        *many_patients(),
+        scored(frame="hidden", dice=0.1, visible=0.2),
+        scored(patient="p1", swallow="s1", frame="more", dice=0.3),
+        absent(area=9),
+        unlabelled("C7"),
+    ]
+    found = make_table(cases)
+    mean, by_structure = dice_means(cases, 0.5)
+    assert mean == found["mean"]["dice"]
+    assert by_structure == {name: row["dice"] for name, row in found["structures"].items()}
+    assert by_structure["C7"] is None
+    assert dice_means([unlabelled("C7")], 0.5) == (None, {"C7": None})
+
+
 def test_markdown_names_what_must_be_named():
     text = table_markdown(make_table([*many_patients(), absent()]))
     assert text.startswith("# PHANTOM (synthetic patients): scores on the test split\n")
@@ -213,12 +239,26 @@ def test_the_file_of_cases_gives_back_what_was_written(tmp_path):
     assert read_cases(tmp_path / "cases.csv") == cases
 
 
+def test_a_kept_case_counts_where_the_case_itself_does(tmp_path):
+    cases = [scored(visible=0.5 - 1e-9, dice=1 / 3), scored(visible=0.5, frame="f1")]
+    write_cases(tmp_path / "cases.csv", cases)
+    assert len(headline(read_cases(tmp_path / "cases.csv"), 0.5)) == len(headline(cases, 0.5)) == 1
+
+
+def test_a_row_that_is_cut_short_is_not_read_as_unknown(tmp_path):
+    path = tmp_path / "cases.csv"
+    write_cases(path, [scored()])
+    path.write_text(path.read_text().rsplit(",", 4)[0])
+    with pytest.raises(RunFolderError, match=r"4 cells.*(?s:.)*line 2, nsd_1mm: None"):
+        read_cases(path)
+
+
 def test_a_damaged_file_of_cases_names_every_bad_cell(tmp_path):
     path = tmp_path / "cases.csv"
     write_cases(path, [scored(), absent()])
     lines = path.read_text().splitlines()
     lines[1] = lines[1].replace("0.8", "high", 1)
-    lines[2] = lines[2].replace("absent,1,", "absent,,")
+    lines[2] = lines[2].replace("absent,1.0,", "absent,,")
     path.write_text("\n".join(lines))
     with pytest.raises(
         RunFolderError, match=r"(?s)2 cells.*line 2, dice: 'high'.*line 3, visible_fraction: ''"
