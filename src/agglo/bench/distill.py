@@ -15,6 +15,7 @@ from agglo.core.runlog import RunLog
 from agglo.distill import DistilSource
 from agglo.features.extract import fill_store
 from agglo.recipes import build
+from agglo.recipes.parting import parted
 from agglo.recipes.phantom import make_phantom
 from agglo.train import Place, Plan, Watch
 from agglo.train.loop import Training, begin, make_hooks
@@ -56,7 +57,7 @@ def _recipe(folder: Path, size_px: int, batch_size: int) -> Recipe:
 
 def _bench(phantom: Path, recipe: Recipe, rounds: int) -> dict[str, Any]:
     dataset = build.dataset(recipe, phantom)
-    pool = build.pool(recipe, dataset, build.split(recipe, dataset))
+    pool = build.pool(recipe, dataset, parted(dataset, recipe.data.split))
     sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
     store, effort = fill_store(pool, sources, recipe.out / "features")
     source = DistilSource(pool, store, list(sources), size_px=recipe.student.input_px)

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+EMBEDDING_STRIDE_PX = 8
+"""Input pixels per cell of every student's embedding, along each axis."""
+
 
 @dataclass(frozen=True)
 class FeatureSpec:

@@ -51,7 +51,7 @@ class View:
         return a * d - b * c < 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ViewRecipe:
     """From which ranges views are drawn; every range is uniform, the zoom's in the logarithm.
 
@@ -61,7 +61,7 @@ class ViewRecipe:
         zoom: least and greatest magnification (over 1 shows less of the picture).
         aspect: greatest stretch of one axis against the other, as a factor of at least 1.
         shift: largest shift along each axis, as a share of the picture's longer side.
-        flip_probability: of a horizontal mirror image.
+        flip_probability: of a horizontal mirror image; no default, since whether left is right is for the images to say.
         gamma: least and greatest exponent.
         gain: least and greatest factor.
         offset: least and greatest summand, in unit intensity.
@@ -73,7 +73,7 @@ class ViewRecipe:
     zoom: tuple[float, float] = (0.85, 1.3)
     aspect: float = 1.08
     shift: float = 0.08
-    flip_probability: float = 0.0
+    flip_probability: float
     gamma: tuple[float, float] = (0.7, 1.4)
     gain: tuple[float, float] = (0.85, 1.15)
     offset: tuple[float, float] = (-0.06, 0.06)

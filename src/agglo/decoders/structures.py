@@ -14,12 +14,11 @@ from transformers import Sam2MaskDecoderConfig
 from transformers.models.sam2.modeling_sam2 import Sam2TwoWayTransformer
 
 from agglo.core.errors import ConfigError
-from agglo.core.shapes import StudentFeatures
+from agglo.core.shapes import EMBEDDING_STRIDE_PX, StudentFeatures
 from agglo.decoders.positions import FourierPositions
 
 NUM_HEADS = 8
 GRID_STRIDES_PX = (8, 16)
-EMBEDDING_STRIDE_PX = 8
 RARE_FOREGROUND_LOGIT = -3.0  # sigmoid 0.05: a structure covers a few per cent of a frame
 
 

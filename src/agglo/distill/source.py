@@ -5,10 +5,9 @@ from typing import Any, final
 
 import torch
 
+from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.features import FeatureStore
 from agglo.features.pool import Pool
-
-EMBEDDING_STRIDE_PX = 8
 
 
 @final

@@ -16,7 +16,6 @@ from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, TeacherTarget, m
 from agglo.features import FeatureStore, make_normaliser
 from agglo.features.extract import ReadyTeacher
 from agglo.features.pool import Pool
-from agglo.recipes.parting import parted
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import EMBED_DIM as EMBED_DIM
 from agglo.students import NECKS, Student, build_student, locate
@@ -93,11 +92,6 @@ def device(recipe: Recipe) -> Device:
 def dataset(recipe: Recipe, folder: Path) -> Dataset:
     """Open the recipe's dataset, which lies in `folder`."""
     return open_dataset(folder, structures=recipe.data.structures, polarity=recipe.data.polarity)
-
-
-def split(recipe: Recipe, of: Dataset) -> Split:
-    """Part the dataset as the recipe says."""
-    return parted(of, recipe.data.split)
 
 
 def view_recipe(config: ViewsConfig, *, first_is_identity: bool) -> ViewRecipe:

@@ -11,6 +11,7 @@ from agglo.core.progress import Progress, silent
 from agglo.data import Dataset, Split
 from agglo.data.splits import load_split
 from agglo.recipes import build
+from agglo.recipes.parting import parted
 from agglo.recipes.stage import Stage
 
 Tell = Callable[[str], Progress]
@@ -55,7 +56,7 @@ class Run:
         """Its split, made once and kept in `dataset/split.json`."""
         path = self.folder / "dataset" / "split.json"
         if not path.exists():
-            build.split(self.recipe, self.dataset).save(path)
+            parted(self.dataset, self.recipe.data.split).save(path)
         return load_split(path, self.dataset)
 
     def stage(

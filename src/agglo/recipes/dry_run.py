@@ -2,6 +2,7 @@
 
 from agglo.config.schema import Recipe, TrainingConfig
 from agglo.core.errors import WeightsError
+from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.recipes import build
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import build_student, count_parameters, locate
@@ -18,7 +19,7 @@ def explain(recipe: Recipe) -> str:
     student = build_student(
         recipe.student.name, neck=recipe.student.neck, embed_dim=build.EMBED_DIM
     )  # for its size only
-    cells = recipe.student.input_px // 8
+    cells = recipe.student.input_px // EMBEDDING_STRIDE_PX
     lines = [
         f"{recipe.name} -> {recipe.out}",
         f"  data        {_data(recipe)}",

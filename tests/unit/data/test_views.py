@@ -183,7 +183,12 @@ def test_shrinking_does_not_alias() -> None:
     stripes = np.tile(np.array([0, 255], np.uint8), (256, 128))
     turned = replace(
         _sampled(
-            1, 256, 256, ViewRecipe(gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=(0.0, 0.0), zoom=(1.0, 1.0))
+            1,
+            256,
+            256,
+            ViewRecipe(
+                flip_probability=0.0, gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=(0.0, 0.0), zoom=(1.0, 1.0)
+            ),
         )
     )
     assert np.abs(render_image(stripes, turned, 32)[10:22, 10:22] - 0.5).max() < 0.02
