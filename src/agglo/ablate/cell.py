@@ -19,8 +19,8 @@ from agglo.evaluate.aggregate import headline, patient_matrix
 from agglo.evaluate.bootstrap import macro_mean
 from agglo.evaluate.levels import LevelFrame
 from agglo.recipes.environment import environment
-from agglo.recipes.evaluate import TestSet, is_phantom, log_scoring, score_rules
-from agglo.recipes.score import score_frames
+from agglo.recipes.evaluate import TestSet, is_phantom, log_scoring
+from agglo.recipes.score import score_frames, score_rules
 
 FORMAT_VERSION = 1
 DECIMALS = 5

@@ -21,7 +21,7 @@ from agglo.core.runlog import read_log
 from agglo.core.seeds import seed_of
 from agglo.recipes import build
 from agglo.recipes.align import labelled_source
-from agglo.recipes.score import Masks, validation_dice
+from agglo.recipes.score import Masks, score_rules, validation_dice
 from agglo.students import build_student
 from agglo.students.norms import calibrate_norms
 from agglo.train import Place, Task, Watch, fit
@@ -62,10 +62,11 @@ def learn(ground: Ground, cell: Cell, rate: float, folder: Path) -> tuple[Learne
     config = recipe.align.model_copy(update={"learning_rate": rate, **_length(ground, cell)})
     plan = build.plan(config, seed=cell.seed, num_samples=len(source))
     task = _task(ground, cell, recipe, plan.steps)
+    rules = score_rules(recipe)
 
     def score(current: Task) -> Mapping[str, Any]:
         assert isinstance(current, Learner)
-        return validation_dice(masks_of(current, recipe.student.input_px), found, ground.val)
+        return validation_dice(masks_of(current, recipe.student.input_px), found, ground.val, rules)
 
     every = math.ceil(plan.steps / recipe.align.validations)
     tell = ground.tell(cell.name)

@@ -36,6 +36,17 @@ class Predictor:
         self.config = config
 
     @property
+    def device(self) -> torch.device:
+        """Where it runs: the CPU, unless it was moved."""
+        return next(self.student.parameters()).device
+
+    def to(self, device: torch.device) -> "Predictor":
+        """Move it to another device; pictures and masks stay numpy's. Return itself."""
+        self.student.to(device)
+        self.decoder.to(device)
+        return self
+
+    @property
     def structures(self) -> tuple[str, ...]:
         """Names of what it segments, in the order of `masks`."""
         return self.config.structures
@@ -79,8 +90,7 @@ class Predictor:
         """Return mask logits on the decoder's grid, and the letterbox that leads back to the picture."""
         config = self.config
         prepared, letterbox = prepare(image, size_px=config.input_px, mean=config.mean, std=config.std)
-        device = next(self.student.parameters()).device
-        images = torch.from_numpy(prepared).to(device, memory_format=torch.channels_last)
+        images = torch.from_numpy(prepared).to(self.device, memory_format=torch.channels_last)
         return self.decoder(self.student(images))[0].float().cpu().numpy(), letterbox
 
 

@@ -1,4 +1,4 @@
-"""The align stage, and the supervised-only arm beside it: masks are learned, once on the distilled student, once from nothing."""
+"""The align stage, and the supervised-only arm beside it: masks are learned on the distilled student, and on one that was not."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from agglo.predict import ModelConfig, Predictor, save_model
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.distill import student_file
-from agglo.recipes.score import validation_dice
+from agglo.recipes.score import score_rules, validation_dice
 from agglo.recipes.stage import Facts, Stage
 from agglo.students import Origin, build_student
 from agglo.train import Place, Plan, Task, Watch, fit
@@ -34,7 +34,7 @@ def align(run: Run) -> bool:
     recipe = run.recipe
     stage = run.stage(
         "align",
-        _settings(recipe),
+        mask_settings(recipe),
         after=["dataset", "extract", "distill"],
         is_whole=lambda: _has_model(run, "align"),
     )
@@ -56,7 +56,7 @@ def supervised(run: Run) -> bool:
     recipe = run.recipe
     if recipe.supervised.wall_time == "none":
         return False
-    settings = {**_settings(recipe), "supervised": recipe.supervised.model_dump(mode="json")}
+    settings = {**mask_settings(recipe), "supervised": recipe.supervised.model_dump(mode="json")}
     stage = run.stage(
         "supervised",
         settings,
@@ -77,8 +77,11 @@ def supervised(run: Run) -> bool:
     return stage.run(work)
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
+def mask_settings(recipe: Recipe) -> dict[str, Any]:
+    """Return what of a recipe decides how masks are learned, JSON-like, but for the stages before."""
+    counting = {"min_visible": recipe.evaluate.min_visible} if recipe.align.select == "best" else {}
     return {
+        **counting,  # what counts in val decides which weights are kept
         "align": build.training_settings(recipe.align),
         "student": build.student_settings(recipe),
         "decoder": recipe.decoder.model_dump(mode="json"),
@@ -123,11 +126,11 @@ def labelled_source(
 
 def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Plan) -> Facts:
     recipe, found = run.recipe, run.dataset
-    indices = val_frames(run)
+    indices, rules = val_frames(run), score_rules(recipe)
 
     def score(current: Task) -> Mapping[str, Any]:
         assert isinstance(current, AlignTask)
-        return validation_dice(_predictor(run, current).masks, found, indices)
+        return validation_dice(_predictor(run, current).masks, found, indices, rules)
 
     every = math.ceil(plan.steps / recipe.align.validations)
     place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
@@ -209,7 +212,7 @@ def _student_init(run: Run, task: AlignTask, arm: str) -> str:
 
 
 def _predictor(run: Run, task: AlignTask) -> Predictor:
-    """Return the task's parts as the user will run them, so that val is scored as test is."""
+    """Return the task's parts as the user will run them: val is predicted as test is, and scored by the same rules."""
     return Predictor(task.student, task.decoder, _config(run, task, "align"))
 
 

@@ -10,21 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from agglo.config.schema import FurtherTest, PhantomConfig, Recipe
+from agglo.config.schema import FurtherTest, PhantomConfig
 from agglo.core.errors import DataError
 from agglo.core.files import write_json, write_text
 from agglo.core.runlog import RunLog
 from agglo.data import Dataset, identity_view, open_dataset, render_image
 from agglo.evaluate.cases import Case, write_cases
 from agglo.evaluate.markdown import table_markdown
-from agglo.evaluate.scoring import ScoreRules
 from agglo.evaluate.tables import table
 from agglo.predict import Predictor, load
 from agglo.recipes import build
 from agglo.recipes.align import model_folder
 from agglo.recipes.context import Run
 from agglo.recipes.phantom import cohort_of, make_phantom, open_test_set
-from agglo.recipes.score import score_frames
+from agglo.recipes.score import score_frames, score_rules
 from agglo.recipes.stage import Facts
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
 from agglo.teachers import preprocess
@@ -64,10 +63,11 @@ def evaluate(run: Run) -> bool:
         arms["supervised"] = stage.folder / "supervised"
 
     def work() -> Facts:
+        device = build.device(run.recipe).settle()
         further = [further_test(run, extra) for extra in config.also]
         means = {}
         for arm, folder in arms.items():
-            predictor = load(model_folder(run, arm))
+            predictor = load(model_folder(run, arm)).to(device)
             for extra in further:
                 _score(run, arm, predictor, extra, folder / extra.name)
             means[arm] = _score(run, arm, predictor, own_test(run), folder)
@@ -131,11 +131,6 @@ def log_scoring(log: RunLog, arm: str, tested: TestSet) -> None:
     """Write down that `arm` is scored on a test set: who looks often at test chooses by it."""
     at = datetime.now(UTC).isoformat()
     log.write(scored=tested.name, arm=arm, frames=len(tested.indices), at=at)
-
-
-def score_rules(recipe: Recipe) -> ScoreRules:
-    """Return the recipe's choices of scoring."""
-    return ScoreRules(recipe.evaluate.hd95_mode, recipe.evaluate.min_visible)
 
 
 def _score(run: Run, arm: str, predictor: Predictor, tested: TestSet, folder: Path) -> float | None:
@@ -226,21 +221,23 @@ def _picture(found: Dataset, predictor: Predictor, cases: Sequence[Case], index:
 def _feature_rows(run: Run, predictor: Predictor, indices: Sequence[int]) -> list[FeatureRow]:
     """Return the maps of the aligned student and of every teacher for some frames, each at its own input size."""
     sources = {teacher.key: build.ready_teacher(teacher) for teacher in run.recipe.teachers}
+    for source in sources.values():
+        source.teacher.to(predictor.device)
     rows = []
     for index in indices:
         image = run.dataset.image(index)
         view = identity_view(*image.shape)
 
         def look(size_px: int, image: np.ndarray = image, view: Any = view) -> torch.Tensor:
-            return torch.tensor(render_image(image, view, size_px))[None]
+            return torch.tensor(render_image(image, view, size_px), device=predictor.device)[None]
 
         size_px = predictor.config.input_px
         with torch.inference_mode():
             seen = predictor.student(predictor.student.preprocess(look(size_px))).embedding
-            maps = {run.recipe.student.name: seen[0].float().numpy()}
+            maps = {run.recipe.student.name: seen[0].float().cpu().numpy()}
             for name, source in sources.items():
                 grey = preprocess(source.entry, look(source.teacher.spec.input_px))
-                maps[name] = source.teacher.feature_map(grey)[0].float().numpy()
-        square = (look(size_px)[0].numpy() * 255).round().astype(np.uint8)
+                maps[name] = source.teacher.feature_map(grey)[0].float().cpu().numpy()
+        square = (look(size_px)[0].cpu().numpy() * 255).round().astype(np.uint8)
         rows.append(FeatureRow(run.dataset.frames[index].id, square, maps))
     return rows

@@ -1,14 +1,16 @@
-"""Predictions against references: what a table is made from, and the quick mean Dice that validation logs."""
+"""Predictions against references: what a table is made from, and the mean Dice by which val chooses the weights that are kept."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from agglo.config.schema import Recipe
 from agglo.core.progress import Progress, silent
 from agglo.data import Dataset, State
+from agglo.evaluate.aggregate import dice_means
 from agglo.evaluate.agreement import Agreement, Rating, agreement_table, agreements_of
 from agglo.evaluate.cases import Case
 from agglo.evaluate.levels import (
@@ -20,7 +22,6 @@ from agglo.evaluate.levels import (
     shifts_of,
     unions_of,
 )
-from agglo.evaluate.metrics import dice
 from agglo.evaluate.scoring import FrameFacts, ScoreRules, score_frame
 
 Masks = Callable[[np.ndarray], np.ndarray]
@@ -44,6 +45,11 @@ class Scored:
         if self.agreements:
             tables["raters"] = agreement_table(self.agreements)
         return tables
+
+
+def score_rules(recipe: Recipe) -> ScoreRules:
+    """Return the recipe's choices of scoring."""
+    return ScoreRules(recipe.evaluate.hd95_mode, recipe.evaluate.min_visible)
 
 
 def score_frames(
@@ -134,14 +140,18 @@ def score_one(predicted: np.ndarray, dataset: Dataset, index: int, rules: ScoreR
     )
 
 
-def validation_dice(masks_of: Masks, dataset: Dataset, indices: Sequence[int]) -> dict[str, Any]:
-    """Return `{"dice": mean over structures, "structures": {name: mean over frames, None where never present}}`."""
-    found: dict[str, list[float]] = {name: [] for name in dataset.structures}
-    for index in indices:
-        predicted, reference = masks_of(dataset.image(index)), dataset.masks(index)
-        for place, name in enumerate(dataset.structures):
-            if dataset.frames[index].states[place] is State.PRESENT and reference[place].any():
-                found[name].append(dice(predicted[place], reference[place]))
-    by_structure = {name: float(np.mean(values)) if values else None for name, values in found.items()}
-    known = [value for value in by_structure.values() if value is not None]
-    return {"dice": float(np.mean(known)) if known else None, "structures": by_structure}
+def validation_dice(
+    masks_of: Masks, dataset: Dataset, indices: Sequence[int], rules: ScoreRules
+) -> dict[str, Any]:
+    """Return `{"dice": mean, "structures": {name: its mean, None where no frame of it counts}}` of the frames `indices`.
+
+    Both are what a table of these frames would say: the same cases count, and averages go the same way. Nothing else is measured.
+    """
+    dice_only = replace(rules, has_distances=False)
+    cases = [
+        case
+        for index in indices
+        for case in score_one(masks_of(dataset.image(index)), dataset, index, dice_only)
+    ]
+    mean, by_structure = dice_means(cases, rules.headline_min_visible)
+    return {"dice": mean, "structures": by_structure}

@@ -47,14 +47,23 @@ class Device:
             )
         return torch.device(self.accelerator)
 
-    def start(self) -> "Fabric":
-        """Return a launched Fabric; TF32 is off, so that fp32 means fp32 everywhere."""
-        from lightning_fabric import Fabric
+    def settle(self) -> torch.device:
+        """Set this process to the number of threads and TF32 off, so that fp32 means fp32 everywhere; return the device.
 
+        Raises:
+            ConfigError: it is not there.
+        """
         if self.threads:
             torch.set_num_threads(self.threads)
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
+        return self.resolved
+
+    def start(self) -> "Fabric":
+        """Return a launched Fabric, the process settled."""
+        from lightning_fabric import Fabric
+
+        self.settle()
         precision: Any = self._resolved_precision()
         fabric = Fabric(accelerator=self.resolved.type, devices=self.devices, precision=precision)
         fabric.launch()

@@ -45,6 +45,15 @@ def saved(tmp_path: Path) -> tuple[Path, Predictor]:
     return save_model(tmp_path / "model", student, decoder, config), Predictor(student, decoder, config)
 
 
+def test_a_model_moves_as_one(saved: tuple[Path, Predictor]) -> None:
+    _, predictor = saved
+    assert predictor.device == torch.device("cpu")
+    moved = predictor.to(torch.device("meta"))
+    assert moved is predictor
+    assert predictor.device.type == "meta"
+    assert all(parameter.device.type == "meta" for parameter in predictor.decoder.parameters())
+
+
 def test_a_loaded_model_answers_as_the_saved_one(saved: tuple[Path, Predictor]) -> None:
     folder, original = saved
     image = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (50, 80), dtype=np.uint8)

@@ -10,7 +10,7 @@ from agglo.config.load import load_recipe
 from agglo.config.schema import Recipe
 from agglo.core.errors import DataError
 from agglo.data import Dataset, State
-from agglo.recipes.align import labelled_source
+from agglo.recipes.align import labelled_source, mask_settings
 from agglo.recipes.context import Run
 from agglo.recipes.run import run
 
@@ -65,3 +65,12 @@ def test_patients_without_labels_are_not_counted_as_labelled(begun: Run) -> None
 def test_more_labelled_patients_than_there_are_is_refused(begun: Run) -> None:
     with pytest.raises(DataError, match="at most the 6 training patients"):
         labelled(begun, 7)
+
+
+@pytest.mark.parametrize(("select", "decides"), [("best", True), ("last", False)])
+def test_what_counts_as_seen_decides_the_weights_where_val_chooses_them(select: str, decides: bool) -> None:
+    some, other = (
+        mask_settings(load_recipe(RECIPE, [f"align.select={select}", f"evaluate.min_visible={share}"]))
+        for share in (0.5, 0.6)
+    )
+    assert (some != other) is decides
