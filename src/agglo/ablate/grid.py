@@ -58,6 +58,7 @@ class Arm(Section):
     teachers: tuple[TeacherConfig, ...] = ()
     set: dict[str, Any] = Field(default_factory=dict, description="changes of the recipe, as nested keys")
     learning_rates: tuple[Rate, ...] = Field((), description="instead of the grid's")
+    encoder: tuple[Column, ...] = Field((), description="columns, instead of the grid's")
     width: Positive = Field(24, description="unet: channels of its first level")
     note: str = ""
 
@@ -67,6 +68,10 @@ class Arm(Section):
             raise ValueError("an arm has `teachers` if its kind is distil, and only then")
         if shared := [key for key in self.set if key in SHARED]:
             raise ValueError(f"an arm's `set` cannot change what all arms share, got {', '.join(shared)}")
+        if impossible := [column for column in self.encoder if column not in COLUMNS[self.kind]]:
+            raise ValueError(
+                f"an arm of kind {self.kind} has columns {', '.join(COLUMNS[self.kind])}, not {', '.join(impossible)}"
+            )
         return self
 
 
@@ -96,16 +101,21 @@ class Grid(Section):
                 raise ValueError(
                     f"`{key}` must name an arm{f' of kind {kind}' if kind else ''}, got {getattr(self, key)!r}"
                 )
-        columns = [column for column in COLUMNS[self.arms[self.bar].kind] if column in self.encoder]
+        columns = self.columns_of(self.bar)
         if len(columns) != 1:
             raise ValueError(
                 f"`bar` must have cells in one of the columns {list(self.encoder)} of `encoder`, but {self.bar!r} has them in "
-                f"{columns or 'none'}"
+                f"{list(columns) or 'none'}"
             )
         self._require_one_meaning()
         if len({*self.seeds}) < len(self.seeds) or len({*self.patients}) < len(self.patients):
             raise ValueError("`seeds` and `patients` must each be different")
         return self
+
+    def columns_of(self, arm: str) -> tuple[Column, ...]:
+        """Return the columns in which an arm has cells: those asked for that its kind can have."""
+        asked = self.arms[arm].encoder or self.encoder
+        return tuple(column for column in COLUMNS[self.arms[arm].kind] if column in asked)
 
     def _require_one_meaning(self) -> None:
         """Refuse two teachers of one name: features are kept by it, so that one would be learned from in place of the other."""
@@ -152,10 +162,9 @@ class Plan:
 
     def _all(self) -> Iterator[Cell]:
         for seed in self.grid.seeds:
-            for name, arm in self.grid.arms.items():
-                for column in COLUMNS[arm.kind]:
-                    if column in self.grid.encoder:
-                        yield from (Cell(name, column, count, seed) for count in self.grid.patients)
+            for name in self.grid.arms:
+                for column in self.grid.columns_of(name):
+                    yield from (Cell(name, column, count, seed) for count in self.grid.patients)
 
     def recipe(
         self, arm: str, *, column: Column = "finetune", patients: int | None = None, seed: int

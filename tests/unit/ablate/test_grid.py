@@ -101,6 +101,14 @@ def test_other_weights_of_a_teacher_make_another_cell(grid_file: Path, tmp_path:
     assert [len({*of_arm}) for of_arm in others] == [1, 1]
 
 
+def test_an_arm_may_have_columns_of_its_own(grid_file: Path) -> None:
+    plan = load_grid(grid_file, ["encoder=[frozen, finetune]", "arms.all.encoder=[frozen]"])
+    columns = {
+        arm: {cell.column for cell in plan.cells() if cell.arm == arm} for arm in ("all", "gone", "random")
+    }
+    assert columns == {"all": {"frozen"}, "gone": {"frozen", "finetune"}, "random": {"frozen"}}
+
+
 REFUSED_CASES = {  # name: (override, what the message says)
     "no bar": ("bar=nobody", "`bar` must name an arm, got 'nobody'"),
     "nothing to be equal to": ("equal_to=random", "`equal_to` must name an arm of kind distil"),
@@ -111,6 +119,10 @@ REFUSED_CASES = {  # name: (override, what the message says)
     "a name for two teachers": (
         "arms.more={teachers: [{name: lab-sam, weights: other.safetensors}]}",
         "'lab-sam' of arm 'more' has other weights",
+    ),
+    "a column that its kind cannot have": (
+        "arms.random.encoder=[finetune]",
+        "has columns frozen, not finetune",
     ),
     "twice the same seed": ("seeds=[1, 1]", "must each be different"),
     "unknown setting": ("set.align.step=3", "align.step: unknown setting; did you mean `steps`?"),
