@@ -1,4 +1,4 @@
-"""Stage 2: a decoder learns masks from the distilled student; the same objective trains the supervised-only arm from scratch."""
+"""Stage 2: a decoder learns masks from the distilled student; the same objective trains the supervised-only arm."""
 
 from agglo.align.losses import binary_cross_entropy, dice_loss
 from agglo.align.objective import AlignTask, EncoderTuning, known_loss

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from agglo.config.schema import Recipe
+from agglo.core.errors import DataError
 from agglo.core.progress import Progress, silent
-from agglo.data import Dataset, State
+from agglo.data import Dataset, Frame, State
 from agglo.evaluate.aggregate import dice_means
 from agglo.evaluate.agreement import Agreement, Rating, agreement_table, agreements_of
 from agglo.evaluate.cases import Case
@@ -91,8 +92,7 @@ def score_levels(
     counted = [name for name, is_counted in zip(members, counts, strict=True) if is_counted]
     ruler = None
     if rules.has_distances:
-        diagonal = frame.facts.get("field_diagonal_px")
-        miss_px = float(diagonal) if diagonal else math.hypot(*reference.shape[1:])
+        miss_px = field_diagonal_px(frame) or math.hypot(*reference.shape[1:])
         ruler = Ruler(rules.hd95_mode, frame.spacing_mm, miss_px)
     outline = outline_of(*unions_of(predicted[places], reference[places], counts), ruler)
     return LevelFrame(
@@ -120,14 +120,13 @@ def _score_raters(predicted: np.ndarray, dataset: Dataset, index: int) -> list[A
 def score_one(predicted: np.ndarray, dataset: Dataset, index: int, rules: ScoreRules) -> list[Case]:
     """Return the cases of one frame."""
     frame = dataset.frames[index]
-    diagonal = frame.facts.get("field_diagonal_px")
     facts = FrameFacts(
         frame=frame.id,
         patient=frame.patient,
         swallow=f"{frame.video}/{frame.swallow}",
         spacing_mm=frame.spacing_mm,
         spacing_source=frame.spacing_source,
-        field_diagonal_px=float(diagonal) if diagonal else None,
+        field_diagonal_px=field_diagonal_px(frame),
     )
     return score_frame(
         predicted,
@@ -138,6 +137,26 @@ def score_one(predicted: np.ndarray, dataset: Dataset, index: int, rules: ScoreR
         visible=np.asarray(frame.visible, np.float64),
         rules=rules,
     )
+
+
+def field_diagonal_px(frame: Frame) -> float | None:
+    """Return the diagonal of a frame's collimated field, as the frame table says it: what a miss costs; None where it says none.
+
+    Raises:
+        DataError: it is no positive number.
+    """
+    cell = frame.facts.get("field_diagonal_px")
+    if not cell:
+        return None
+    try:
+        diagonal_px = float(cell)
+    except ValueError:
+        diagonal_px = math.nan
+    if not (math.isfinite(diagonal_px) and diagonal_px > 0):
+        raise DataError(
+            f"`field_diagonal_px` must be a positive number or blank, but on frame {frame.id!r} it is {cell!r}; mend frames.csv."
+        )
+    return diagonal_px
 
 
 def validation_dice(
