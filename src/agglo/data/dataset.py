@@ -184,9 +184,15 @@ class Dataset:
         return np.asarray(self.frames[index].visible, np.float32)
 
     @cached_property
+    def image_hashes(self) -> tuple[str, ...]:
+        """The SHA-256 of every frame's picture as its file has it."""
+        return tuple(sha256_of(frame.image) for frame in self.frames)
+
+    @cached_property
     def image_fingerprint(self) -> str:
         """Sixteen hex digits that stand for the pixels alone: labels may change without changing it."""
-        pixels = [[frame.id, sha256_of(frame.image), self._is_inverted(frame)] for frame in self.frames]
+        hashed = zip(self.frames, self.image_hashes, strict=True)
+        pixels = [[frame.id, digest, self._is_inverted(frame)] for frame, digest in hashed]
         return fingerprint({"images": pixels})
 
     @cached_property

@@ -57,13 +57,7 @@ def check_inputs(recipe: Recipe) -> None:
     Raises:
         ConfigError: one line for each.
     """
-    problems = []
-    further = [extra.folder for extra in recipe.data.unlabelled] + [
-        each.folder for each in recipe.evaluate.also
-    ]
-    for folder in (recipe.data.folder, *further):
-        if folder is not None and not folder.is_dir():
-            problems.append(f"  data: {folder} must be a dataset folder, but is absent")
+    problems = [f"  data: {lack}" for lack in missing_data(recipe)]
     problems += [f"  teachers: {lack}" for teacher in recipe.teachers if (lack := missing_weights(teacher))]
     try:
         locate(STUDENTS[recipe.student.name], recipe.student.init)
@@ -71,6 +65,24 @@ def check_inputs(recipe: Recipe) -> None:
         problems.append(f"  student.init: {problem}")
     if problems:
         raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} missing", *problems]))
+
+
+def missing_data(recipe: Recipe) -> list[str]:
+    """Return which datasets and which split a recipe names that are not there, and what to do."""
+    given = [recipe.data.folder]
+    given += [extra.folder for extra in recipe.data.unlabelled]
+    given += [extra.folder for extra in recipe.evaluate.also]
+    missing = [
+        f"{folder} must be a dataset folder, but is absent; put the dataset there, or name another folder"
+        for folder in given
+        if folder is not None and not folder.is_dir()
+    ]
+    split = recipe.data.split.file
+    if split is not None and not split.is_file():
+        missing.append(
+            f"{split} must be a split (`split.file`), but is absent; make one with `agglo data split`"
+        )
+    return missing
 
 
 def missing_weights(teacher: TeacherConfig) -> str | None:
@@ -102,19 +114,29 @@ def view_recipe(config: ViewsConfig, *, first_is_identity: bool) -> ViewRecipe:
     )
 
 
+def extra_datasets(recipe: Recipe) -> tuple[Dataset, ...]:
+    """Open the further datasets whose unlabelled frames join stage 1."""
+    return tuple(open_dataset(more.folder, polarity=more.polarity) for more in recipe.data.unlabelled)
+
+
+def unlabelled_frames(extra: Dataset) -> list[int]:
+    """Return the frames that nobody has labelled: labelled ones of another set are for testing on it."""
+    return [index for index, frame in enumerate(extra.frames) if not frame.is_labelled]
+
+
 def pool(recipe: Recipe, of: Dataset, parts: Split) -> Pool:
     """Return stage 1's frames: the train part, and the unlabelled frames of the further datasets; no mask is looked at.
 
     Statistics count the train part only.
     """
-    extra = [open_dataset(more.folder, polarity=more.polarity) for more in recipe.data.unlabelled]
+    extra = extra_datasets(recipe)
     names = [each.name for each in (of, *extra)]
     if len(set(names)) < len(names):
         raise ConfigError(
             f"datasets of one run must have different names, got {names}; fix `data.unlabelled`"
         )
     return Pool.of(
-        [(of, parts["train"], True), *((more, _unlabelled(more), False) for more in extra)],
+        [(of, parts["train"], True), *((more, unlabelled_frames(more), False) for more in extra)],
         view_recipe(recipe.views, first_is_identity=recipe.views.first_is_identity),
         views_per_frame=recipe.views.per_frame,
         seed=recipe.seed,
@@ -134,11 +156,6 @@ def ready_teacher(config: TeacherConfig) -> ReadyTeacher:
         "intensity": entry.intensity,
     }
     return ReadyTeacher(entry, teacher, identity)
-
-
-def _unlabelled(extra: Dataset) -> list[int]:
-    """Return the frames that nobody has labelled: labelled ones of another set are for testing on it."""
-    return [index for index, frame in enumerate(extra.frames) if not frame.is_labelled]
 
 
 def weights_file(config: TeacherConfig) -> Path:

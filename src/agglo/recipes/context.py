@@ -52,6 +52,11 @@ class Run:
         return build.dataset(self.recipe, self.dataset_folder)
 
     @cached_property
+    def extra_datasets(self) -> tuple[Dataset, ...]:
+        """The further datasets whose unlabelled frames join stage 1, opened once."""
+        return build.extra_datasets(self.recipe)
+
+    @cached_property
     def split(self) -> Split:
         """Its split, made once and kept in `dataset/split.json`."""
         path = self.folder / "dataset" / "split.json"

@@ -22,7 +22,8 @@ def explain(recipe: Recipe) -> str:
     cells = recipe.student.input_px // EMBEDDING_STRIDE_PX
     lines = [
         f"{recipe.name} -> {recipe.out}",
-        f"  data        {_data(recipe)}",
+        f"  data        {_data(recipe)}; split {_split(recipe)}",
+        *(f"  MISSING     {lack}" for lack in build.missing_data(recipe)),
         f"  student     {recipe.student.name}, {count_parameters(student) / 1e6:.2f} M parameters, "
         f"{recipe.student.input_px} px -> {build.EMBED_DIM}x{cells}x{cells}, neck {student.neck_name}, "
         f"starting from {_init(recipe)}",
@@ -52,11 +53,12 @@ def _data(recipe: Recipe) -> str:
     if data.phantom is not None:
         return f"phantom, {data.phantom.patients} patients x {data.phantom.frames} frames, {data.phantom.size_px} px"
     assert data.folder is not None
-    return (
-        str(data.folder)
-        if data.folder.exists()
-        else f"{data.folder} (MISSING: put the dataset there, or set data.folder)"
-    )
+    return str(data.folder)
+
+
+def _split(recipe: Recipe) -> str:
+    split = recipe.data.split
+    return f"as {split.file} says" if split.file is not None else f"by {split.by}"
 
 
 def _teacher(recipe: Recipe, place: int) -> str:

@@ -25,6 +25,7 @@ from agglo.recipes.context import Run
 from agglo.recipes.phantom import cohort_of, make_phantom, open_test_set
 from agglo.recipes.score import score_frames, score_rules
 from agglo.recipes.stage import Facts
+from agglo.recipes.vetting import labelled_frames, refuse_learned, same_seed
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
 from agglo.teachers import preprocess
 from agglo_runtime.writers import colours_for
@@ -81,7 +82,8 @@ def further_test(run: Run, config: FurtherTest) -> TestSet:
     """Return a further test set: all labelled frames of a folder, or of a phantom that is made in the run folder if need be.
 
     Raises:
-        DataError: it lacks structures that the run's own dataset has, was made with other settings, or holds what is trained on.
+        DataError: it lacks structures that the run's own dataset has, was made with other settings, or holds images or patients
+            that are learned from.
     """
     folder = config.folder or run.folder / "tests" / config.name
     progress = run.tell(f"phantom {config.name}")
@@ -90,23 +92,15 @@ def further_test(run: Run, config: FurtherTest) -> TestSet:
     if config.held_out is not None:
         open_test_set(folder, config.held_out, progress=progress)
     found = open_dataset(folder, structures=run.dataset.structures, polarity=run.recipe.data.polarity)
-    if found.image_fingerprint == run.dataset.image_fingerprint:
-        raise DataError(
-            f"a further test set must hold other images than the run's dataset, but {config.name!r} ({folder}) holds the same, "
-            "train part and all; score the run's own test part instead"
-        )
-    labelled = [index for index, frame in enumerate(found.frames) if frame.is_labelled]
-    return TestSet(config.name, found, tuple(labelled[:: config.stride]))
+    labelled = labelled_frames(found)
+    refuse_learned(run, config.name, (found, labelled))
+    return TestSet(config.name, found, labelled[:: config.stride])
 
 
 def _further_phantom(run: Run, name: str, config: PhantomConfig, folder: Path) -> None:
-    """Make a phantom to test on, of patients that the run's own phantom does not have, unless it is whole in `folder`."""
-    own = run.recipe.data.phantom
-    if own is not None and own.seed == config.seed:
-        raise DataError(
-            f"a further test set must have other patients than the run's dataset, but {name!r} is drawn from the same seed "
-            f"{config.seed}: its patients are those trained on. Give it another seed"
-        )
+    """Make a phantom to test on, of patients that no phantom has that is learned from, unless it is whole in `folder`."""
+    if problem := same_seed(run, name, config.seed):
+        raise DataError(*problem)
     if not (folder / "dataset.json").exists():
         make_phantom(folder, config, progress=run.tell(f"phantom {name}"))
     wanted, found = cohort_of(config).identity, open_dataset(folder).description.get("identity")
