@@ -1,0 +1,60 @@
+"""What is worth keeping of a finished run, as one small file: tables, what each stage did, and the machine. No picture, no patient.
+
+    python results/keep.py runs/phantom results/phantom.json --command "agglo run recipes/phantom.yaml"
+
+Random parts of a student are not listed again. The file holds means and counts alone, but whoever keeps figures of private patients
+decides whether these may be shown.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from agglo.core.files import read_json, write_json
+
+STAGES = ("dataset", "extract", "distill", "align", "supervised", "evaluate")
+
+
+def main() -> int:
+    """Keep what the command line asks for."""
+    options = _options()
+    try:
+        write_json(options.out, kept(options.run, options.command))
+        print(problem, file=sys.stderr)
+        return 2
+    print(f"kept {options.run} as {options.out}")
+    return 0
+
+
+def kept(run: Path, command: str) -> dict[str, Any]:
+    """Return tables, facts of stages and environment of the run in folder `run`; `masks_alone` is None where that arm is missing."""
+    bar = run / "evaluate" / "supervised" / "table.json"
+    return {
+        "command": command,
+        "distilled": read_json(run / "evaluate" / "table.json"),
+        "masks_alone": read_json(bar) if bar.is_file() else None,
+        "stages": {stage: _facts(run, stage) for stage in STAGES if _file(run, stage).is_file()},
+        "environment": read_json(run / "environment.json"),
+    }
+
+
+def _file(run: Path, stage: str) -> Path:
+    return run / ("features" if stage == "extract" else stage) / "stage.json"
+
+
+def _facts(run: Path, stage: str) -> dict[str, Any]:
+    facts: dict[str, Any] = read_json(_file(run, stage))["facts"]
+    return facts
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Keep the figures of a finished run as one file.")
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("out", type=Path, help="the file, .json")
+    parser.add_argument("--command", required=True, help="what was typed to make the run")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
