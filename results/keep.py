@@ -21,14 +21,18 @@ def main() -> int:
     options = _options()
     try:
         write_json(options.out, kept(options.run, options.command))
-        print(problem, file=sys.stderr)
+    except FileNotFoundError as problem:
+        print(
+            f"{options.run} must be the folder of a finished run, but lacks {problem.filename}",
+            file=sys.stderr,
+        )
         return 2
     print(f"kept {options.run} as {options.out}")
     return 0
 
 
 def kept(run: Path, command: str) -> dict[str, Any]:
-    """Return tables, facts of stages and environment of the run in folder `run`; `masks_alone` is None where that arm is missing."""
+    """Return tables, facts of stages and environment of a run; `masks_alone` is None where that arm is missing."""
     bar = run / "evaluate" / "supervised" / "table.json"
     return {
         "command": command,
