@@ -22,12 +22,11 @@ def main() -> int:
     try:
         write_json(options.out, kept(options.run, options.command))
     except FileNotFoundError as problem:
-        print(
-            f"{options.run} must be the folder of a finished run, but lacks {problem.filename}",
-            file=sys.stderr,
+        sys.stderr.write(
+            f"{options.run} must be the folder of a finished run, but lacks {problem.filename}\n"
         )
         return 2
-    print(f"kept {options.run} as {options.out}")
+    sys.stdout.write(f"kept {options.run} as {options.out}\n")
     return 0
 
 
