@@ -24,6 +24,7 @@ from agglo.recipes.environment import environment
 from agglo.students import calibrate_norms
 from agglo.teachers import entry_of, spec_of
 from agglo.train import Task
+from agglo.train.devices import wait_for
 from agglo.train.ema import MovingAverage
 from agglo.train.optimizer import make_optimizer
 
@@ -177,8 +178,7 @@ def _step(task: Task, recipe: Recipe, batch: dict[str, Any]) -> Callable[[], Non
         optimizer.zero_grad(set_to_none=True)
         if average is not None:
             average.update(task, 1)
-        if fabric.device.type == "cuda":
-            torch.cuda.synchronize()
+        wait_for(fabric.device)
 
     return step
 
@@ -193,5 +193,7 @@ def _to(value: Any, device: torch.device) -> Any:
 
 @torch.inference_mode()
 def _look(task: Any, size_px: int) -> None:
+    device = next(task.parameters()).device
     task.eval()
-    task.logits(torch.rand(1, size_px, size_px, device=next(task.parameters()).device), is_tuned=False)
+    task.logits(torch.rand(1, size_px, size_px, device=device), is_tuned=False)
+    wait_for(device)

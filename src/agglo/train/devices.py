@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
+def wait_for(device: torch.device) -> None:
+    """Return once a GPU has done all it was told to, so that a clock read next counts its work; nothing is left to do on a CPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @dataclass(frozen=True)
 class Device:
     """What to train on.

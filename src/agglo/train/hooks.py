@@ -1,7 +1,6 @@
 """What happens between steps: logging, validation, progress. Each hook decides itself whether a step concerns it.
 
-A hook sees the state after the step. Reading a figure from the device happens here and only every `every` steps, so the loop
-itself never waits for it.
+A hook sees the state after the step, when the device is done with it. What a hook does is not counted as time of training.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +26,7 @@ class State:
         task: what is trained.
         steps: steps in all.
         step: steps done.
-        wall_s: seconds spent in steps, over all resumptions.
+        wall_s: seconds spent in steps until the device was done with them, over all resumptions.
         learning_rate: of the last step.
         grad_norm: of the last step, before clipping.
         is_bad: whether any loss or gradient so far was not finite; stays on the device.

@@ -20,7 +20,7 @@ from agglo.core.seeds import seed_of
 from agglo.train.batches import SampleSource, Share, make_batches, one_ahead
 from agglo.train.best import BestWeights
 from agglo.train.checkpoint import Checkpoint
-from agglo.train.devices import Device
+from agglo.train.devices import Device, wait_for
 from agglo.train.ema import MovingAverage
 from agglo.train.hooks import Hook, LogHook, State, ValidateHook
 from agglo.train.optimizer import make_optimizer, set_learning_rate
@@ -161,6 +161,7 @@ class Training:
             while state.step < plan.steps:
                 began = time.monotonic()
                 outcome = self._step(self.fabric.to_device(next(batches)), plan)
+                wait_for(self.fabric.device)  # equal wall time rests on this clock
                 state.wall_s += time.monotonic() - began
                 for hook in hooks:
                     hook(state, outcome)

@@ -7,6 +7,7 @@ import torch
 
 from agglo.core.errors import ConfigError
 from agglo.train import Device
+from agglo.train.devices import wait_for
 
 
 @pytest.fixture
@@ -30,3 +31,12 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=r"cuda is not on this machine \(there is: .*cpu"):
         Device("cuda").settle()
+
+
+def test_a_gpu_is_waited_for_and_a_cpu_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    wait_for(torch.device("cpu"))
+    assert waited == []
+    wait_for(torch.device("cuda", 1))
+    assert waited == [torch.device("cuda", 1)]
