@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agglo.config.schema import ExtraFrames, TeacherConfig
-from agglo.core.files import sha256_of
-from agglo.data import open_dataset
+from agglo.config.schema import TeacherConfig
+from agglo.core.files import fingerprint, sha256_of
 from agglo.features import FeatureStore, Samples
 from agglo.features.extract import ReadyTeacher, fill_store
 from agglo.features.pool import Pool
@@ -25,7 +24,7 @@ def extract(run: Run) -> bool:
     recipe = run.recipe
     settings = {
         "views": recipe.views.model_dump(mode="json"),
-        "unlabelled": {str(extra.folder): _frames_of(extra) for extra in recipe.data.unlabelled},
+        "unlabelled": _joining(run),
         "seed": recipe.seed,
     }
     stage = run.stage(
@@ -115,6 +114,15 @@ def identity_of(config: TeacherConfig) -> dict[str, object]:
     }
 
 
-def _frames_of(extra: ExtraFrames) -> dict[str, object]:
-    found = open_dataset(extra.folder, structures=(), polarity=extra.polarity)
-    return {"polarity": extra.polarity, "images": found.image_fingerprint}
+def _joining(run: Run) -> dict[str, dict[str, object]]:
+    """Return which frames of further datasets join, by folder: a frame that is labelled later was learned from all the same."""
+    found = {}
+    for config, extra in zip(run.recipe.data.unlabelled, run.extra_datasets, strict=True):
+        frames = [extra.frames[index].id for index in build.unlabelled_frames(extra)]
+        found[str(config.folder)] = {
+            "polarity": config.polarity,
+            "images": extra.image_fingerprint,
+            "num_frames": len(frames),
+            "frames": fingerprint(frames),
+        }
+    return found

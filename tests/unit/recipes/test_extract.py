@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agglo.config.load import load_recipe
 from agglo.config.schema import Recipe
 from agglo.core.errors import RunFolderError, StoreError
+from agglo.data import DatasetWriter, FrameInfo, State
 from agglo.features import FeatureStore
 from agglo.recipes.context import Run
 from agglo.recipes.run import STAGES, run
@@ -88,3 +90,35 @@ def test_a_lost_store_is_filled_again(tmp_path: Path) -> None:
     (tmp_path / "features" / "store.json").unlink()
     assert run(recipe, last="extract") == ["extract"]
     assert FeatureStore.open(tmp_path / "features").teachers == ("lab-dino",)
+
+
+def unlabelled(folder: Path) -> Path:
+    """Write three patients with a frame each, that nobody has labelled."""
+    writer = DatasetWriter(folder, name="more", structures=["C2"], description={})
+    for patient in range(3):
+        image = np.random.default_rng(patient).integers(0, 255, (32, 32), np.uint8)
+        info = FrameInfo(id=f"f{patient}", patient=f"p{patient}", video="v", index=0)
+        writer.add(info, image, None, [State.UNLABELLED])
+    writer.finish()
+    return folder
+
+
+def test_frames_labelled_after_they_were_learned_from_are_no_test_set(tmp_path: Path) -> None:
+    more = unlabelled(tmp_path / "more")
+    further = [f"data.unlabelled=[{{folder: {more}}}]", "data.structures=[C2]"]
+    recipe = load_recipe(
+        ROOT / "recipes" / "phantom-quick.yaml",
+        [f"out={tmp_path / 'run'}", "teachers=[{name: lab-dino}]", *SMALL, *further],
+    )
+    run(recipe, last="extract")
+    assert run(recipe, last="extract") == []
+    before = written(tmp_path / "run")
+    table = more / "frames.csv"
+    table.write_text(table.read_text().replace("unlabelled", "absent", 1))
+    evaluate = recipe.evaluate.model_validate({"also": [{"name": "more", "folder": more}]})
+    for each in (recipe, recipe.model_copy(update={"evaluate": evaluate})):
+        with pytest.raises(
+            RunFolderError, match=r"stage extract .* \(unlabelled\.\S+/more\.frames: .* -> .*3 -> 2"
+        ):
+            run(each, last="extract")
+    assert written(tmp_path / "run") == before
