@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from agglo.config.section import Fraction, Positive, Rate, Section
+from agglo.config.section import FolderName, Fraction, Positive, Rate, Section
 from agglo.config.split import SplitConfig
 
 
@@ -78,7 +78,7 @@ class TeacherConfig(Section):
 
     name: str
     weights: Path | None = Field(None, description="file or folder; by default the shipped weights")
-    label: str | None = Field(
+    label: FolderName | None = Field(
         None,
         description="what it is called in this run, for one teacher with several weights; by default its name",
     )
@@ -173,7 +173,7 @@ class SupervisedConfig(Section):
 class FurtherTest(Section):
     """A further dataset that is scored whole, such as a simulated unit that nothing was trained on."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    name: FolderName
     folder: Path | None = None
     phantom: PhantomConfig | None = None
     held_out: str | None = Field(

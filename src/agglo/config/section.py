@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+FolderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""What a part is called that gets a folder, and a place in the log, of this name."""
 
 
 class Section(BaseModel):

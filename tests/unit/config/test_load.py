@@ -112,3 +112,9 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         ConfigError, match=r"nowhere\.yaml must be a recipe .* no such file; see the folder `recipes`"
     ):
         load_recipe(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("label", ["a/b", "../up", "A b", ""])
+def test_a_label_that_cannot_name_a_folder_is_refused(tmp_path: Path, label: str) -> None:
+    with pytest.raises(ConfigError, match=r"teachers\.0\.label: String should match pattern .*, got "):
+        load_recipe(written(tmp_path), [f"teachers=[{{name: lab-sam, label: '{label}'}}]"])
