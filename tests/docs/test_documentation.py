@@ -18,7 +18,13 @@ from small_model import write_small_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("runtime/*.md")])
-HOMES = (ROOT, ROOT / "src", ROOT / "src" / "agglo", ROOT / "runtime" / "src" / "agglo_runtime")
+HOMES = (
+    ROOT,
+    ROOT / "src",
+    ROOT / "src" / "agglo",
+    ROOT / "runtime" / "src",
+    ROOT / "runtime" / "src" / "agglo_runtime",
+)
 
 
 @dataclass(frozen=True)
