@@ -164,7 +164,7 @@ class AlignConfig(TrainingConfig):
 
 
 class SupervisedConfig(Section):
-    """The bar: the same student trained on masks alone, for the wall time that distilling and aligning took."""
+    """The bar: the same student trained on masks alone, for the wall time that extracting, distilling and aligning took."""
 
     wall_time: Literal["equal", "none"] = "equal"
     learning_rate: Rate = 1e-3
@@ -197,6 +197,13 @@ class EvaluateConfig(Section):
     min_visible: Fraction = Field(0.5, description="headline scores are on structures at least this visible")
     pictures: Annotated[int, Field(ge=0)] = Field(2, description="each of best, median and worst frames")
     also: tuple[FurtherTest, ...] = Field((), description="further test sets, scored by the same models")
+
+    @model_validator(mode="after")
+    def _tests_differ(self) -> "EvaluateConfig":
+        names = [further.name for further in self.also]
+        if len(set(names)) < len(names):
+            raise ValueError(f"further test sets (`also`) must differ by `name`, got {names}")
+        return self
 
 
 class ReportConfig(Section):

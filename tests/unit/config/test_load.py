@@ -118,3 +118,9 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
 def test_a_label_that_cannot_name_a_folder_is_refused(tmp_path: Path, label: str) -> None:
     with pytest.raises(ConfigError, match=r"teachers\.0\.label: String should match pattern .*, got "):
         load_recipe(written(tmp_path), [f"teachers=[{{name: lab-sam, label: '{label}'}}]"])
+
+
+def test_two_further_test_sets_of_one_name_are_refused(tmp_path: Path) -> None:
+    also = "[{name: more, folder: a}, {name: more, folder: b}]"
+    with pytest.raises(ConfigError, match=r"evaluate: .*must differ by `name`, got \['more', 'more'\]"):
+        load_recipe(written(tmp_path), [f"evaluate.also={also}"])
