@@ -40,6 +40,7 @@ def read_foreign(folder: Path) -> tuple[Header, list[Frame]]:
         for order, path in enumerate(pictures)
     ]
     frames.extend(unlabelled_frames(folder, len(names), rules))
+    _check_ids(frames, problems)
     problems.raise_if_any()
     source = folder / "SOURCE.txt"
     description = {
@@ -88,6 +89,18 @@ def _check_names(pictures: Sequence[Path], masks: Mapping[str, Path], problems: 
         problems.add(
             f"masks/{masks[stem].name}: must have an image of the same name, there is none; rename or remove it"
         )
+
+
+def _check_ids(frames: Sequence[Frame], problems: Problems) -> None:
+    """Note frames of `unlabelled_<source>` folders whose id, `<source>_<name>`, is that of a picture before."""
+    first: dict[str, Path] = {}
+    for frame in frames:
+        there = first.setdefault(frame.id, frame.image)
+        if there != frame.image and frame.image.parent.name != "images":  # `_check_names` looks into `images`
+            shown, before = (f"{path.parent.name}/{path.name}" for path in (frame.image, there))
+            problems.add(
+                f"{shown}: must have an id of its own, but {frame.id} is also that of {before}; rename one of the two"
+            )
 
 
 def _states_in_masks(names: Sequence[str], rules: Rules, problems: Problems) -> StatesOfFrame:

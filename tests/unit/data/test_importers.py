@@ -156,6 +156,24 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert "must be a whole image file" in message
 
 
+def test_an_id_that_two_pictures_would_have(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "mine", {"a_1": [1], "a_2": [1]})
+    for name in ("unlabelled_a/1.png", "unlabelled_a/3.png", "unlabelled_b/x_1.png", "unlabelled_b_x/1.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.zeros((2, 3), np.uint8)).save(folder / name)
+    with pytest.raises(DataError) as caught:
+        open_dataset(folder)
+    assert str(caught.value).splitlines()[1:] == [
+        "  unlabelled_a/1.png: must have an id of its own, but a_1 is also that of images/a_1.jpg; rename one of the two",
+        "  unlabelled_b_x/1.jpg: must have an id of its own, but b_x_1 is also that of unlabelled_b/x_1.png; rename one of the two",
+    ]
+    twice = [problem for problem in check_folder(folder).problems if problem.kind == "duplicate_id"]
+    assert [(problem.where, problem.found) for problem in twice] == [
+        ("unlabelled_a/1.png", "a_1: as in images/a_1.jpg"),
+        ("unlabelled_b_x/1.jpg", "b_x_1: as in unlabelled_b/x_1.png"),
+    ]
+
+
 BAD_CLASSES = {  # name: (classes.json, text)
     "no_json": ("{", "must be JSON"),
     "no_list": ('{"classes": "x"}', "must have `classes`, a list of distinct names"),

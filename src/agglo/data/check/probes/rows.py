@@ -78,21 +78,15 @@ def states(survey: Survey) -> Iterator[Problem]:
 
 
 def places(survey: Survey) -> Iterator[Problem]:
-    """No id is used twice, and no place in a video is taken twice."""
-    if survey.layout == "plain":
-        ids = Counter(row.cell("id") for row in survey.rows)
-        for frame, count in ids.items():
-            if count > 1:
-                yield Problem("duplicate_id", f"images/{frame}", f"there are {count} pictures of that name")
-        return
+    """No id is used twice, and no place in a video is taken twice where a table states places."""
     first_of: dict[tuple[str, ...], Row] = {}
     for row in survey.rows:
         if row.is_torn:
             continue
-        place = (*row.video, row.cell("index"))
+        place = () if survey.layout == "plain" else (*row.video, row.cell("index"))
         keys = {"duplicate_id": (row.cell("id"),), "duplicate_place": place}
         for kind, key in keys.items():
-            if not all(key):
+            if not (key and all(key)):
                 continue
             first = first_of.setdefault((kind, *key), row)
             if first is not row:
