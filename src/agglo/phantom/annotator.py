@@ -58,13 +58,16 @@ def masks_as(
 
 
 def redrawn(mask: Bool[np.ndarray, "size size"], key: tuple[int | str, ...]) -> Bool[np.ndarray, "size size"]:
-    """Return `mask` with its edge moved in and out smoothly; an empty one stays empty."""
+    """Return `mask` with its edge moved in and out smoothly; one without any edge in the picture stays as it is.
+
+    Where a structure leaves the picture there is no edge to err about.
+    """
     rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if rows.size == 0:
+    if rows.size == 0 or mask.all():
         return mask.copy()
     first, left = max(int(rows[0]) - _REACH, 0), max(int(cols[0]) - _REACH, 0)
     box = slice(first, int(rows[-1]) + 1 + _REACH), slice(left, int(cols[-1]) + 1 + _REACH)
-    inside = np.pad(mask[box], 1)
+    inside = np.pad(mask[box], 1, mode="edge")
     outside = distance_transform_edt(~inside)
     depth: Float[np.ndarray, "rows cols"] = distance_transform_edt(inside) - outside
     depth -= np.where(inside, 0.5, -0.5)  # from the edge, which lies between two pixels

@@ -34,6 +34,25 @@ def test_an_annotator_errs_by_one_to_two_pixels(frame, name):
     assert max(edge_distance(redrawn(exact, ("a", 0)), exact)) <= 7
 
 
+def half_planes(size=96):
+    """Return masks that fill the half of a picture at each of its borders."""
+    lower = np.zeros((size, size), bool)
+    lower[size // 2 :] = True
+    return [np.rot90(lower, turns).copy() for turns in range(4)]
+
+
+def test_the_border_of_a_picture_is_no_edge():
+    for mask in half_planes():
+        inner = mask & (distance_transform_edt(mask) > 7)
+        assert inner[[0, -1]].any() or inner[:, [0, -1]].any()
+        for number in range(4):
+            drawn = redrawn(mask, ("border", number))
+            assert drawn[inner].all()
+            assert (drawn != mask).any()
+    whole = np.ones((32, 32), bool)
+    assert redrawn(whole, ("whole",)).all()
+
+
 def test_an_annotator_errs_smoothly(frame):
     exact = frame.masks[STRUCTURES.index("mandible")]
     drawn = redrawn(exact, ("b",))
