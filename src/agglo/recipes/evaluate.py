@@ -53,15 +53,18 @@ def evaluate(run: Run) -> bool:
         "report": run.recipe.report.model_dump(mode="json"),
         "also": {extra.name: _identity_of(extra) for extra in config.also},
     }
+    arms = {"align": run.folder / "evaluate"}
+    if "supervised" in run.stages:
+        arms["supervised"] = arms["align"] / "supervised"
+    tables = [
+        arms[arm] / of / "table.json" for arm in arms for of in ("", *(each.name for each in config.also))
+    ]
     stage = run.stage(
         "evaluate",
         settings,
         after=["align", "supervised"],
-        is_whole=lambda: (run.folder / "evaluate" / "table.json").exists(),
+        is_whole=lambda: all(table.exists() for table in tables),
     )
-    arms = {"align": stage.folder}
-    if "supervised" in run.stages:
-        arms["supervised"] = stage.folder / "supervised"
 
     def work() -> Facts:
         device = build.device(run.recipe).settle()

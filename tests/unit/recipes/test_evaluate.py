@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -11,6 +12,7 @@ from agglo.config.load import load_recipe
 from agglo.config.schema import ExtraFrames, FurtherTest, PhantomConfig
 from agglo.core.errors import DataError
 from agglo.evaluate.cases import Case
+from agglo.recipes import evaluate as stage_of_scoring
 from agglo.recipes.context import Run
 from agglo.recipes.evaluate import TestSet, choose, further_test, rank_frames
 from agglo.recipes.phantom import make_phantom
@@ -128,3 +130,28 @@ def test_unlabelled_frames_are_learned_from_too(begun: Run, tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"images than those learned from .* shares \d+: \S+ is more/"):
         further(learning, folder=tested)
     assert further(begun, folder=tested).indices
+
+
+def test_any_lost_table_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def score(run: Run, arm: str, predictor: object, tested: object, folder: Path) -> float:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "table.json").touch()
+        return 0.5
+
+    for name in ("own_test", "load"):
+        monkeypatch.setattr(stage_of_scoring, name, MagicMock())
+    monkeypatch.setattr(stage_of_scoring, "further_test", lambda run, config: config)
+    monkeypatch.setattr(stage_of_scoring, "_teachers", lambda run: [])
+    monkeypatch.setattr(stage_of_scoring, "_score", score)
+    also = "evaluate.also=[{name: more, phantom: {patients: 2, seed: 9}}]"
+    scored = Run(load_recipe(RECIPE, [f"out={tmp_path}", also]))
+    scored.stage("align", {})
+    scored.stage("supervised", {})
+    assert stage_of_scoring.evaluate(scored)
+    assert not stage_of_scoring.evaluate(scored)
+    tables = sorted((tmp_path / "evaluate").rglob("table.json"))
+    assert len(tables) == 4
+    for lost in tables:
+        lost.unlink()
+        assert stage_of_scoring.evaluate(scored)
+        assert lost.exists()
