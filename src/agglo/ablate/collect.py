@@ -63,7 +63,12 @@ def collect(plan: Plan) -> dict[str, Any]:
         )
     _require_same_weights(cells)
     _require_same_labels(cells)
-    names = list(dict.fromkeys(name for content in cells.values() for name in content["tests"]))
+    names = [name for name, counts in _tests(cells).items() if counts]
+    if not names:
+        raise RunFolderError(
+            f"a table must be of test sets in which something counts, but nothing does in {', '.join(_tests(cells))}; give the "
+            "grid a test set whose labelled structures can be seen"
+        )
     return {
         "grid": plan.grid.name,
         "bar": plan.grid.bar,
@@ -74,6 +79,15 @@ def collect(plan: Plan) -> dict[str, Any]:
         "arms": {name: _arm_facts(plan, cells, name) for name in plan.grid.arms},
         "notes": _notes(plan, cells),
     }
+
+
+def _tests(cells: Cells) -> dict[str, bool]:
+    """Return the test sets in order, and whether anything counts in them: a structure that somebody sees well enough."""
+    found: dict[str, bool] = {}
+    for content in cells.values():
+        for name, test in content["tests"].items():
+            found[name] = found.get(name, False) or bool(test["dice"])
+    return found
 
 
 def _test_table(plan: Plan, cells: Cells, test: str) -> dict[str, Any]:
@@ -211,6 +225,8 @@ def _notes(plan: Plan, cells: Cells) -> list[str]:
     missing = len(plan.cells()) - len(cells)
     if missing:
         notes.append(f"{missing} of {len(plan.cells())} cells are not there.")
+    if empty := [name for name, counts in _tests(cells).items() if not counts]:
+        notes.append(f"No structure counts in {', '.join(empty)}, so there is no table of it.")
     often = {content["cell"]: content["scorings_of_test"] for content in cells.values()}
     twice = [
         name

@@ -25,7 +25,7 @@ from agglo.recipes.context import Run
 from agglo.recipes.phantom import cohort_of, make_phantom, open_test_set
 from agglo.recipes.score import score_frames, score_rules
 from agglo.recipes.stage import Facts
-from agglo.recipes.vetting import labelled_frames, refuse_learned, same_seed
+from agglo.recipes.vetting import labelled_frames, refuse_learned, same_seed, unlabelled_test
 from agglo.report.pictures import FeatureRow, Picture, write_features, write_pictures
 from agglo.teachers import preprocess
 from agglo_runtime.writers import colours_for
@@ -85,8 +85,8 @@ def further_test(run: Run, config: FurtherTest) -> TestSet:
     """Return a further test set: all labelled frames of a folder, or of a phantom that is made in the run folder if need be.
 
     Raises:
-        DataError: it lacks structures that the run's own dataset has, was made with other settings, or holds images or patients
-            that are learned from.
+        DataError: it lacks structures that the run's own dataset has, or any label, was made with other settings, or holds images
+            or patients that are learned from.
     """
     folder = config.folder or run.folder / "tests" / config.name
     progress = run.tell(f"phantom {config.name}")
@@ -95,6 +95,8 @@ def further_test(run: Run, config: FurtherTest) -> TestSet:
     if config.held_out is not None:
         open_test_set(folder, config.held_out, progress=progress)
     found = open_dataset(folder, structures=run.dataset.structures, polarity=run.recipe.data.polarity)
+    if problem := unlabelled_test(config.name, found):
+        raise DataError(*problem)
     labelled = labelled_frames(found)
     refuse_learned(run, config.name, (found, labelled))
     return TestSet(config.name, found, labelled[:: config.stride])

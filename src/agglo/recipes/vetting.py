@@ -23,9 +23,12 @@ def require_sound_masks(run: Run) -> None:
     """Look through the masks of given folders that will be learned from or scored; a phantom that the run makes is sound.
 
     Raises:
-        DataError: structures called absent have pixels; all of them are named.
+        DataError: structures called absent have pixels, or a test set has no label; all of them are named.
     """
     problems = Problems(f"{run.recipe.name}: masks of given folders")
+    for config in run.recipe.evaluate.also:
+        if config.folder is not None:
+            problems.found.extend(unlabelled_test(config.name, _given_test(run, config)))
     for dataset, indices in _given_labels(run):
         lines = absent_with_pixels(dataset, indices, progress=run.tell(f"masks of {dataset.name}"))
         problems.found.extend(f"{dataset.folder}, {line}" for line in lines)
@@ -55,6 +58,16 @@ def refuse_learned(run: Run, name: str, tested: Part) -> None:
     lines = _leaks_from(run, name, tested)
     if lines:
         raise DataError("\n".join(lines))
+
+
+def unlabelled_test(name: str, dataset: Dataset) -> list[str]:
+    """Return that nobody has judged anything in the further test set `name`, if so."""
+    if labelled_frames(dataset):
+        return []
+    return [
+        f"a further test set must have labelled frames, but {name!r} ({dataset.folder}) has none; add masks of the run's "
+        "structures, mark some as `absent`, or leave it out"
+    ]
 
 
 def same_seed(run: Run, name: str, seed: int) -> list[str]:

@@ -72,6 +72,22 @@ def test_what_is_missing_or_was_scored_twice_is_said(made: Made) -> None:
     assert rows_of(table)["all", 1]["minus_bar"]["verdict"] == "too few seeds to say"
 
 
+def test_a_test_set_in_which_nothing_counts_is_left_out(made: Made) -> None:
+    def spoil(cell: Cell, content: dict[str, Any]) -> None:
+        empty = {"dice": [], "levels": None, "frames": 3, "patients": "none", "cases": "none"}
+        content["tests"]["dark"] = content["tests"]["test"] | empty
+
+    table = collect(made(spoil))
+    assert list(table["tests"]) == ["test"]
+    assert "No structure counts in dark, so there is no table of it." in table["notes"]
+
+    def spoil_all(cell: Cell, content: dict[str, Any]) -> None:
+        content["tests"]["test"]["dice"] = []
+
+    with pytest.raises(RunFolderError, match="in which something counts, but nothing does in test; give"):
+        collect(made(spoil_all))
+
+
 def test_nothing_to_collect_is_refused(made: Made) -> None:
     plan = made()
     for cell in plan.cells():

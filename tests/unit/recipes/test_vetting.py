@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agglo.config.schema import Recipe
+from agglo.config.schema import FurtherTest, Recipe
 from agglo.core.errors import ConfigError, DataError
 from agglo.data import DatasetWriter, FrameInfo, State, open_dataset
 from agglo.recipes.build import check_inputs
 from agglo.recipes.context import Run
 from agglo.recipes.dataset import dataset
 from agglo.recipes.dry_run import explain
+from agglo.recipes.evaluate import further_test
 from agglo.recipes.run import run
 
 PHANTOM = {"patients": 4, "frames": 2, "size_px": 64, "seed": 3}
@@ -119,6 +120,16 @@ def test_pixels_of_absent_structures_are_told_at_once_and_can_be_mended(tmp_path
     made(own)
     made(more, first=50)
     begin(*arguments)
+
+
+def test_a_given_test_set_without_any_label_is_refused(tmp_path: Path) -> None:
+    own, more = made(tmp_path / "own"), made(tmp_path / "more", first=50, is_labelled=False)
+    config = {"name": "dark", "folder": more}
+    text = rf"a further test set must have labelled frames, but 'dark' \({more}\) has none; add masks"
+    with pytest.raises(DataError, match=text):
+        begin(tmp_path / "run", {"folder": own}, (config,))
+    with pytest.raises(DataError, match=text):
+        further_test(begin(tmp_path / "new", {"folder": own}), FurtherTest.model_validate(config))
 
 
 def test_only_frames_that_are_used_are_looked_into(tmp_path: Path) -> None:
