@@ -26,6 +26,7 @@ class Noise:
         return {
             "grey": torch.rand(64, 64, generator=generator),
             "coverage": torch.rand(2, 32, 32, generator=generator),
+            "inside": torch.ones(32, 32),
             "known": torch.tensor([True, index != 3]),
         }
 

@@ -16,6 +16,7 @@ from agglo.ablate.grid import FROM_MASKS, Cell, Plan
 from agglo.ablate.unet import UNet, UNetTask
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
+from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.distill import DistilTask, TeacherTarget, make_balancer, make_head
 from agglo.features import Normaliser
 from agglo.recipes import build
@@ -129,6 +130,7 @@ def _mask_batch(recipe: Recipe, *, stride_px: int) -> dict[str, torch.Tensor]:
     return {
         "grey": torch.rand(count, size, size),
         "coverage": torch.rand(count, USUAL_STRUCTURES, size // stride_px, size // stride_px),
+        "inside": torch.ones(count, size // stride_px, size // stride_px),
         "known": torch.ones(count, USUAL_STRUCTURES, dtype=torch.bool),
     }
 
@@ -154,7 +156,7 @@ def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
     size, count = recipe.student.input_px, recipe.distill.batch_size
     batch = {
         "grey": torch.rand(count, size, size),
-        "inside": torch.ones(count, size // 8, size // 8),
+        "inside": torch.ones(count, size // EMBEDDING_STRIDE_PX, size // EMBEDDING_STRIDE_PX),
         "features": {name: torch.randn(count, spec.dim, *spec.grid).half() for name, spec in specs.items()},
     }
     return task, recipe, batch

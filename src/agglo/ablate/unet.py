@@ -82,6 +82,6 @@ class UNetTask(Task):
             return self.net(((grey - mean) / deviation.clamp_min(1e-4))[:, None])
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,S,S], "known": [B,K]}`."""
+        """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,S,S], "inside": [B,S,S], "known": [B,K]}`."""
         logits = self.logits(batch["grey"], is_tuned=True)
-        return known_loss(logits, batch["coverage"], batch["known"], dice_weight=self.dice_weight)
+        return known_loss(logits, batch, dice_weight=self.dice_weight)

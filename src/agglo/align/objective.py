@@ -1,8 +1,10 @@
 """Stage 2's objective: Dice + cross-entropy over what is known, with the encoder frozen, tuned from some step on, or trained.
 
+Padding, which no mask of a picture ever reaches, takes no part, as in stage 1.
 `UNLABELLED` and `NOT_ASSESSABLE` structures of a frame take no part: no gradient says that they are absent.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
@@ -61,22 +63,23 @@ class AlignTask(Task):
         return self.decoder(features)
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,H/2,W/2], "known": [B,K]}`."""
+        """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,S/2,S/2], "inside": [B,S/2,S/2], "known": [B,K]}`."""
         is_tuned = self.encoder.tuned_from is not None and step >= self.encoder.tuned_from
         logits = self.logits(batch["grey"], is_tuned=is_tuned)
-        return known_loss(logits, batch["coverage"], batch["known"], dice_weight=self.dice_weight)
+        return known_loss(logits, batch, dice_weight=self.dice_weight)
 
 
 def known_loss(
-    logits: Float[Tensor, "batch structures h w"],
-    coverage: Float[Tensor, "batch structures h w"],
-    known: Bool[Tensor, "batch structures"],
-    *,
-    dice_weight: float,
+    logits: Float[Tensor, "batch structures h w"], batch: Mapping[str, Tensor], *, dice_weight: float
 ) -> Outcome:
-    """Return cross-entropy plus weighted Dice loss over the structures that are known, in float32 whatever the precision."""
+    """Return cross-entropy plus weighted Dice loss over the structures that are known, in float32 whatever the precision.
+
+    Of `batch`, which `MaskSource` makes, `coverage` must be on the logits' grid, and `inside`: padding counts nothing.
+    """
+    known: Bool[Tensor, "batch structures"] = batch["known"]
     with torch.autocast(logits.device.type, enabled=False):
         share = known.float() / known.sum().clamp_min(1)
-        entropy = (binary_cross_entropy(logits.float(), coverage) * share).sum()
-        dice = (dice_loss(logits.float(), coverage) * share).sum()
+        maps = logits.float(), batch["coverage"], batch["inside"]
+        entropy = (binary_cross_entropy(*maps) * share).sum()
+        dice = (dice_loss(*maps) * share).sum()
     return Outcome(entropy + dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()})

@@ -6,7 +6,7 @@ from typing import Any, final
 import torch
 
 from agglo.core.errors import DataError
-from agglo.data import Dataset, ViewRecipe, render_bits, render_image, sample_view
+from agglo.data import Dataset, ViewRecipe, render_image, render_labels, sample_view
 
 
 @final
@@ -43,16 +43,21 @@ class MaskSource:
         return len(self.indices)
 
     def sample(self, index: int, turn: int) -> dict[str, Any]:
-        """Return `{"grey": [S, S], "coverage": [K, S/stride, S/stride], "known": [K]}` of view `turn`."""
+        """Return `{"grey": [S, S], "coverage": [K, s, s], "inside": [s, s], "known": [K]}` of view `turn`, with `s` cells a side.
+
+        `coverage` is of the structures, `inside` of the picture itself; what it leaves of a cell is padding.
+        """
         frame = self.indices[index]
         image = self.dataset.image(frame)
         height, width = image.shape
         view = sample_view(self.recipe, seed=self.seed, frame=frame, number=turn, height=height, width=width)
         grey = render_image(image, view, self.size_px)
-        coverage = render_bits(self.dataset.bits(frame), len(self.dataset.structures), view, self.cells)
+        bits, count = self.dataset.bits(frame), len(self.dataset.structures)
+        coverage, inside = render_labels(bits, count, view, self.cells)
         known = [state.is_judged for state in self.dataset.frames[frame].states]
         return {
             "grey": torch.tensor(grey),
             "coverage": torch.from_numpy(coverage),
+            "inside": torch.from_numpy(inside),
             "known": torch.tensor(known),
         }

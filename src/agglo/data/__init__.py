@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         render_bits,
         render_coverage,
         render_image,
+        render_labels,
         render_masks,
         sample_view,
     )
@@ -37,6 +38,7 @@ __all__ = [
     "render_bits",
     "render_coverage",
     "render_image",
+    "render_labels",
     "render_masks",
     "sample_view",
     "split_by",
@@ -49,6 +51,7 @@ _VIEWS = (
     "render_bits",
     "render_coverage",
     "render_image",
+    "render_labels",
     "render_masks",
     "sample_view",
 )

@@ -187,8 +187,18 @@ def render_bits(
 
     Each output pixel is the mean of 2 x 2 nearest-neighbour samples.
     """
+    return render_labels(bits, num_structures, view, size_px)[0]
+
+
+def render_labels(
+    bits: UInt16[np.ndarray, "planes rows cols"], num_structures: int, view: View, size_px: int
+) -> tuple[
+    Float[np.ndarray, "{num_structures} {size_px} {size_px}"], Float[np.ndarray, "{size_px} {size_px}"]
+]:
+    """Return `render_bits` and `render_coverage` of one view; together they cost hardly more than the first."""
     _check_size(size_px)
-    places = _nearest(view, size_px * _SAMPLES, bits.shape[1], bits.shape[2])
+    height, width = bits.shape[1:]
+    places = _nearest(view, size_px * _SAMPLES, height, width)
     coverage = np.empty((num_structures, size_px, size_px), np.float32)
     for plane, page in enumerate(bits):
         padded = np.append(page.reshape(-1), np.uint16(0))
@@ -198,7 +208,7 @@ def render_bits(
         for index in range(plane * BITS, min(num_structures, (plane + 1) * BITS)):
             hits = (samples >> np.uint16(index % BITS)) & np.uint16(1)
             np.multiply(hits.sum(0, dtype=np.uint16), np.float32(1 / _SAMPLES**2), out=coverage[index])
-    return coverage
+    return coverage, _share_of_picture(places, height * width, size_px)
 
 
 def render_coverage(
@@ -206,8 +216,14 @@ def render_coverage(
 ) -> Float[np.ndarray, "{size_px} {size_px}"]:
     """Return how much of every output pixel lies inside of a `height x width` picture, in [0, 1]; the rest is padding."""
     _check_size(size_px)
-    is_inside = _nearest(view, size_px * _SAMPLES, height, width) < height * width
-    return is_inside.reshape(size_px, _SAMPLES, size_px, _SAMPLES).mean(axis=(1, 3), dtype=np.float32)
+    return _share_of_picture(_nearest(view, size_px * _SAMPLES, height, width), height * width, size_px)
+
+
+def _share_of_picture(places: np.ndarray, outside: int, size_px: int) -> np.ndarray:
+    """Return by output pixel the share of its samples that lie in the picture; `_nearest` gives the others the number `outside`."""
+    hits = (places < outside).reshape(size_px, _SAMPLES, size_px, _SAMPLES).transpose(1, 3, 0, 2)
+    counts = np.ascontiguousarray(hits).reshape(_SAMPLES**2, size_px, size_px).sum(0, dtype=np.uint16)
+    return counts * np.float32(1 / _SAMPLES**2)
 
 
 def _nearest(view: View, side: int, height: int, width: int) -> np.ndarray:

@@ -1,9 +1,13 @@
 """Stage 2's objective: the mask losses by hand, and what is not known leaves no trace."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
-from agglo.align import AlignTask, EncoderTuning, binary_cross_entropy, dice_loss
+from agglo.align import AlignTask, EncoderTuning, MaskSource, binary_cross_entropy, dice_loss
+from agglo.data import DatasetWriter, FrameInfo, State, ViewRecipe, open_dataset
 from agglo.decoders import StructureDecoder
 from agglo.students import build_student
 
@@ -19,9 +23,46 @@ LOSS_CASES = {  # name: (logits, coverage, dice loss, cross-entropy)
 
 @pytest.mark.parametrize(("logits", "coverage", "dice", "entropy"), LOSS_CASES.values(), ids=LOSS_CASES)
 def test_mask_losses(logits: list[float], coverage: list[float], dice: float, entropy: float) -> None:
-    maps = torch.tensor(logits).reshape(1, 1, 2, 2), torch.tensor(coverage).reshape(1, 1, 2, 2)
+    maps = (*(torch.tensor(each).reshape(1, 1, 2, 2) for each in (logits, coverage)), torch.ones(1, 2, 2))
     assert float(dice_loss(*maps)) == pytest.approx(dice, abs=1e-5)
     assert float(binary_cross_entropy(*maps)) == pytest.approx(entropy, rel=1e-5, abs=1e-5)
+
+
+def test_padding_counts_nothing_and_half_a_cell_half() -> None:
+    logits = torch.tensor([0.0, 1.0, -1.0, 2.0]).reshape(1, 1, 2, 2).requires_grad_()
+    coverage = torch.tensor([1.0, 0.0, 0.0, 0.0]).reshape(1, 1, 2, 2)
+    inside = torch.tensor([1.0, 0.5, 0.0, 0.0]).reshape(1, 2, 2)
+    entropy, dice = (loss(logits, coverage, inside) for loss in (binary_cross_entropy, dice_loss))
+    assert float(entropy.detach()) == pytest.approx((0.6931472 + 0.5 * 1.3132617) / 1.5)
+    assert float(dice.detach()) == pytest.approx(1 - (2 * 0.5 + 1) / (0.5 + 0.5 * 0.7310586 + 1 + 1))
+    (entropy + dice).sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad[0, 0] != 0).tolist() == [[True, True], [False, False]]
+    for loss in (binary_cross_entropy, dice_loss):
+        assert float(loss(logits.detach(), coverage, torch.zeros(1, 2, 2))) == 0.0
+
+
+def test_what_the_decoder_says_of_padding_has_no_influence() -> None:
+    learner, samples = task(EncoderTuning()).eval(), batch()
+    samples["inside"][:, 16:] = 0
+    before = learner(samples, 0).total
+    samples["coverage"][:, :, 16:] = 1 - samples["coverage"][:, :, 16:]
+    assert torch.equal(learner(samples, 0).total, before)
+    samples["inside"][:, 16:] = 1
+    assert not torch.equal(learner(samples, 0).total, before)
+
+
+def test_a_source_says_where_its_views_show_the_picture(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path, name="wide", structures=["C2"], description={})
+    info = FrameInfo(id="f", patient="p", video="v", index=0)
+    writer.add(info, np.full((16, 32), 200, np.uint8), np.ones((1, 16, 32), bool), [State.PRESENT])
+    writer.finish()
+    recipe = ViewRecipe(flip_probability=0.5, zoom=(0.7, 1.0), gain=(1.0, 1.0), offset=(0.0, 0.0))
+    source = MaskSource(open_dataset(tmp_path), [0], recipe, size_px=32, seed=1)
+    for turn in range(4):
+        sample = source.sample(0, turn)
+        assert torch.equal(sample["inside"], sample["coverage"][0])
+        assert 0 < float(sample["inside"].mean()) < 0.75
 
 
 def task(encoder: EncoderTuning) -> AlignTask:
@@ -38,6 +79,7 @@ def batch() -> dict[str, torch.Tensor]:
     return {
         "grey": torch.rand(2, 64, 64, generator=random),
         "coverage": (torch.rand(2, 3, 32, 32, generator=random) > 0.7).float(),
+        "inside": torch.ones(2, 32, 32),
         "known": torch.tensor([[True, False, True], [True, False, False]]),
     }
 

@@ -38,6 +38,7 @@ def test_every_student_learns_from_masks(name: str) -> None:
     batch = {
         "grey": torch.rand(2, 64, 64, generator=generator),
         "coverage": torch.rand(2, 2, 32, 32, generator=generator),
+        "inside": torch.ones(2, 32, 32),
         "known": torch.ones(2, 2, dtype=torch.bool),
     }
     loss = task.train()(batch, 0).total
