@@ -8,7 +8,7 @@ import torch
 
 from agglo.bench.timing import in_turn, ratio, summary
 from agglo.core.seeds import generator
-from agglo.core.shapes import StudentFeatures
+from agglo.core.shapes import EMBEDDING_STRIDE_PX, StudentFeatures
 from agglo.decoders import PromptDecoder, StructureDecoder
 from agglo.predict import Predictor, load
 from agglo_runtime.finish import masks_from_logits
@@ -16,6 +16,7 @@ from agglo_runtime.prepare import prepare
 
 NUM_PROMPTS = 12
 SIDE_PX = 512
+SIDE_CELLS = SIDE_PX // EMBEDDING_STRIDE_PX
 
 
 @torch.inference_mode()
@@ -31,7 +32,7 @@ def bench_model(folder: Path, *, rounds: int) -> dict[str, Any]:
         "picture": list(image.shape),
         **{name: summary(times) for name, times in parts.items()},
         "at_512_px": {
-            "cells": [SIDE_PX // 8, SIDE_PX // 8],
+            "cells": [SIDE_CELLS, SIDE_CELLS],
             **{name: summary(times) for name, times in decoders.items()},
             "one_pass_over_prompts": ratio(
                 decoders["one_pass_12_structures"], decoders["sam2_12_box_prompts"]
@@ -57,7 +58,7 @@ def _parts(predictor: Predictor, image: np.ndarray) -> dict[str, Any]:
 
 def _decoders(predictor: Predictor) -> dict[str, Any]:
     """Return both decoders on the same embedding, 256 x 64 x 64; their weights play no part in their time."""
-    cells = SIDE_PX // 8
+    cells = SIDE_CELLS
     student = predictor.student
     features = StudentFeatures(
         embedding=torch.randn(1, student.embed_dim, cells, cells),
@@ -65,7 +66,9 @@ def _decoders(predictor: Predictor) -> dict[str, Any]:
         stride4=torch.randn(1, student.stride4_dim, 2 * cells, 2 * cells),
     )
     one_pass = StructureDecoder(**{**predictor.config.decoder, "num_structures": NUM_PROMPTS}).eval()
-    prompted = PromptDecoder(embed_dim=student.embed_dim, image_size=SIDE_PX, patch_size=8).eval()
+    prompted = PromptDecoder(
+        embed_dim=student.embed_dim, image_size=SIDE_PX, patch_size=EMBEDDING_STRIDE_PX
+    ).eval()
     boxes = torch.tensor([[[10.0 * place, 20.0, 10.0 * place + 200, 260.0] for place in range(NUM_PROMPTS)]])
     return {
         "one_pass_12_structures": lambda: one_pass(features),

@@ -30,7 +30,7 @@ CEILING_FRAMES = 16
 
 
 def align(run: Run) -> bool:
-    """Train the decoder on the distilled student; leaves the model folder."""
+    """Train the decoder on the distilled student, and by default that too after a while; leaves the model folder."""
     recipe = run.recipe
     stage = run.stage(
         "align",

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.students import CATALOGUE, EMBED_DIM, build_student, count_macs, count_parameters
 
 
@@ -20,7 +21,7 @@ def student_rows() -> list[dict[str, Any]]:
     for name, entry in CATALOGUE.items():
         with torch.device("meta"):  # shapes without numbers: nothing is drawn, nothing computed
             student = build_student(name).eval()
-        cells = entry.input_px // 8
+        cells = entry.input_px // EMBEDDING_STRIDE_PX
         rows.append(
             {
                 "name": name,

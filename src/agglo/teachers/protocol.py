@@ -87,9 +87,9 @@ def preprocess(
 ) -> Float[Tensor, "batch 3 size size"]:
     """Turn grey images in `[0, 1]` into what the teacher of `entry` was trained on.
 
-    With `intensity="minmax"` each image is first stretched to its own full range (a constant image becomes 0); then grey is
-    repeated to three channels and normalised with the entry's mean and standard deviation. No resizing happens here: a view is
-    sampled from the source pixels at the teacher's own size.
+    With `intensity="minmax"` each view is first stretched to its own full range (a constant one becomes 0), its padding, which is
+    0, with it; then grey is repeated to three channels and normalised with the entry's mean and standard deviation. No resizing
+    happens here: a view is sampled from the source pixels at the teacher's own size.
     """
     grey = unit_images
     if entry.intensity == "minmax":
