@@ -29,7 +29,7 @@ demo: $(VENV)/.base
 	$(BIN)/agglo run recipes/phantom-quick.yaml
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What every test runs under: no network, no telemetry, two threads, and shapes checked at each call.
+"""What every test runs under: no network, no telemetry, few threads, and shapes checked at each call.
 
 The import hook makes beartype check every jaxtyping signature of `agglo`; it must be in place before `agglo` is first imported.
 `JAXTYPING_DISABLE=1` switches it off for tests of exported graphs, which cannot be traced through the checks.
@@ -7,8 +7,13 @@ The import hook makes beartype check every jaxtyping signature of `agglo`; it mu
 import os
 from pathlib import Path
 
+# Two threads; one for each of several workers, because threads that wait for each other's core slow both down many times over.
+THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+
 os.environ.update(
     {
+        "OMP_NUM_THREADS": str(THREADS),
+        "OMP_WAIT_POLICY": "PASSIVE",
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -25,7 +30,7 @@ install_import_hook(["agglo"], "beartype.beartype")
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(THREADS)
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from agglo.core.runlog import read_log
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore"}
+ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "ignore"}
 
 TINY = (
     "data.phantom={patients: 8, frames: 6, size_px: 128, seed: 3}",
@@ -23,7 +23,7 @@ TINY = (
     "align.checkpoint_every_s=0",
     "align.validations=1",
     "device.accelerator=cpu",
-    "device.threads=2",
+    f"device.threads={os.environ['OMP_NUM_THREADS']}",
 )
 """Overrides that make a run of seconds out of `recipes/phantom-quick.yaml`."""
 

@@ -74,12 +74,20 @@ def known_loss(
 ) -> Outcome:
     """Return cross-entropy plus weighted Dice loss over the structures that are known, in float32 whatever the precision.
 
-    Of `batch`, which `MaskSource` makes, `coverage` must be on the logits' grid, and `inside`: padding counts nothing.
+    Of `batch`, which `MaskSource` makes, `coverage` must be on the logits' grid, and `inside`: padding counts nothing. Where a
+    structure is known to be absent there is nothing to overlap with, and the cross-entropy alone judges: the Dice loss would pull
+    every pixel down with the weight of a whole structure, and one frame in thirty without any (a frontal view, say) then keeps
+    the others from being learned (docs/log.md).
     """
     known: Bool[Tensor, "batch structures"] = batch["known"]
     with torch.autocast(logits.device.type, enabled=False):
-        share = known.float() / known.sum().clamp_min(1)
         maps = logits.float(), batch["coverage"], batch["inside"]
-        entropy = (binary_cross_entropy(*maps) * share).sum()
-        dice = (dice_loss(*maps) * share).sum()
+        is_shown = known & (maps[1] * maps[2][:, None] > 0).any(dim=(2, 3))
+        entropy = (binary_cross_entropy(*maps) * _shares(known)).sum()
+        dice = (dice_loss(*maps) * _shares(is_shown)).sum()
     return Outcome(entropy + dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()})
+
+
+def _shares(counted: Bool[Tensor, "batch structures"]) -> Float[Tensor, "batch structures"]:
+    """Return equal weights of all that counts, which sum to 1; zeros where nothing does."""
+    return counted.float() / counted.sum().clamp_min(1)

@@ -181,8 +181,10 @@ def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
     is_distilled = arm == "align"
     seen = run.stages["extract"].facts.get("teachers", {}) if is_distilled else {}
     notes = ["Research use only, not a medical device"]
-    if found.description.get("is_phantom"):
-        notes.append("PHANTOM: made from synthetic images")
+    learned = (found, *run.extra_datasets) if is_distilled else (found,)
+    synthetic = [bool(each.description.get("is_phantom")) for each in learned]
+    if any(synthetic):
+        notes.append(f"PHANTOM: made from synthetic images{'' if all(synthetic) else ' and real ones'}")
     return ModelConfig(
         name=recipe.name if is_distilled else f"{recipe.name} (masks alone)",
         student=task.student.arguments,

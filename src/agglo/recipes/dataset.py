@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from agglo.core.files import read_json, sha256_of, write_text
-from agglo.data import Dataset
+from agglo.data import Dataset, open_dataset
 from agglo.recipes.context import Run
 from agglo.recipes.phantom import cohort_of, make_phantom, refuse_held_out
 from agglo.recipes.stage import Facts
 from agglo.recipes.vetting import refuse_leaks, require_sound_masks
 
 PATIENT_DATA = (
-    "This run was made from real images. Features, pictures and reports in this folder are patient data: "
+    "This run was made from real images, or scored on them. Features, pictures and reports in this folder are patient data: "
     "keep, share and delete them as such.\n"
 )
 
@@ -52,7 +52,8 @@ def dataset(run: Run) -> bool:
     did_work = stage.run(work)
     if not did_work:
         refuse_leaks(run)
-    if not all(used.description.get("is_phantom") for used in given):
+    scored = [open_dataset(extra.folder) for extra in run.recipe.evaluate.also if extra.folder is not None]
+    if not all(used.description.get("is_phantom") for used in (*given, *scored)):
         write_text(run.folder / "CONTAINS_PATIENT_DATA", PATIENT_DATA)
     return did_work
 

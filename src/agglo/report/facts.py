@@ -110,7 +110,7 @@ def notes_section(run: Run) -> Html:
     ]
     if run.is_phantom:
         limits.append(
-            "Every frame is computer-made. Figures on the phantom say how the method behaves, "
+            "Every frame of the scores above is computer-made. Figures on the phantom say how the method behaves, "
             "nothing about how it would do on patients."
         )
     return element("ul", *(element("li", note) for note in (*scores.get("notes", []), *limits)))

@@ -68,6 +68,8 @@ def _header(run: Run) -> Html:
 
 
 def _origin(run: Run) -> str:
+    if run.is_phantom and run.has_real_images:
+        return "The frames shown are synthetic (PHANTOM); real ones were learned from or scored: treat this as patient data."
     if run.is_phantom:
         return "All frames are synthetic (PHANTOM)."
     if run.pictures is not None or run.features:

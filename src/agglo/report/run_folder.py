@@ -44,6 +44,7 @@ class Run:
         pictures: scored frames; None where the run keeps no pictures.
         features: maps for the principal component pictures; empty where the run keeps none.
         further, further_supervised: tables of both arms on further test sets, by their names.
+        has_real_images: whether real pictures were learned from or scored anywhere in the run.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Run:
     features: tuple[FeatureRow, ...]
     further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     further_supervised: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    has_real_images: bool = False
 
     @property
     def is_phantom(self) -> bool:
@@ -101,6 +103,7 @@ def read_run(folder: Path) -> Run:
         features=read_features(evaluate / "features.npz"),
         further=_further(evaluate),
         further_supervised=_further(evaluate / "supervised"),
+        has_real_images=(folder / "CONTAINS_PATIENT_DATA").exists(),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agglo.align import AlignTask, EncoderTuning, MaskSource, binary_cross_entropy, dice_loss
+from agglo.align import AlignTask, EncoderTuning, MaskSource, binary_cross_entropy, dice_loss, known_loss
 from agglo.data import DatasetWriter, FrameInfo, State, ViewRecipe, open_dataset
 from agglo.decoders import StructureDecoder
 from agglo.students import build_student
@@ -92,6 +92,25 @@ def test_what_is_not_known_has_no_influence() -> None:
     assert torch.equal(learner(samples, 0).total, before)
     samples["coverage"][0, 0] = 1 - samples["coverage"][0, 0]
     assert not torch.equal(learner(samples, 0).total, before)
+
+
+def test_an_absent_structure_is_judged_by_the_cross_entropy_alone() -> None:
+    """As a Dice loss, one frame without any structure would outweigh the frames that have some."""
+    samples = batch()
+    samples["known"][:] = True
+    samples["coverage"][1] = 0  # nothing is in the second frame
+    logits = torch.zeros(2, 3, 32, 32, requires_grad=True)
+    outcome = known_loss(logits, samples, dice_weight=1.0)
+    present = {name: each[:1] for name, each in samples.items()}
+    alone = known_loss(logits[:1], present, dice_weight=1.0)
+    assert float(outcome.scalars["dice_loss"]) == pytest.approx(float(alone.scalars["dice_loss"]))
+    assert float(outcome.scalars["bce"]) == pytest.approx(0.6931472)
+    outcome.total.backward()
+    assert logits.grad is not None
+    here, elsewhere = (float(logits.grad[frame].abs().sum()) for frame in (0, 1))
+    assert 0 < elsewhere < here
+    samples["known"][0] = False
+    assert float(known_loss(logits, samples, dice_weight=1.0).scalars["dice_loss"]) == 0.0
 
 
 def test_a_batch_without_any_label_has_loss_zero() -> None:

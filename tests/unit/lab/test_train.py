@@ -19,7 +19,7 @@ from agglo.teachers.build import build_teacher
 from agglo.teachers.catalogue import CATALOGUE, TeacherEntry
 from agglo.train import Device
 
-CPU = Device(accelerator="cpu", precision="32-true", threads=2)
+CPU = Device(accelerator="cpu", precision="32-true", threads=torch.get_num_threads())
 AMOUNTS = {
     amount.command.removeprefix("agglo lab train "): amount for amount in (*SHIPPED.values(), *LARGE.values())
 }

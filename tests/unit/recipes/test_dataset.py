@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agglo.config.schema import Recipe
+from agglo.config.schema import FurtherTest, Recipe
 from agglo.core.errors import DataError
 from agglo.data import DatasetWriter, FrameInfo, State
 from agglo.recipes.context import Run
@@ -62,3 +62,11 @@ def test_a_run_from_real_images_says_so_and_one_from_phantoms_does_not(tmp_path:
     assert "made from real images" in marker.read_text(encoding="utf-8")
     dataset(run(tmp_path / "other", real))
     assert (tmp_path / "other" / marker.name).exists()
+
+
+def test_a_run_that_is_only_scored_on_real_images_says_so_too(tmp_path: Path) -> None:
+    own, real = made(tmp_path / "own", PHANTOM), made(tmp_path / "real", {})
+    scored = run(tmp_path / "run", own)
+    further = scored.recipe.evaluate.model_copy(update={"also": (FurtherTest(name="clinic", folder=real),)})
+    dataset(Run(scored.recipe.model_copy(update={"evaluate": further})))
+    assert (tmp_path / "run" / "CONTAINS_PATIENT_DATA").exists()

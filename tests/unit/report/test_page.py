@@ -74,6 +74,15 @@ def test_a_whole_run(make_run):
     assert "agglo run recipe.yaml" in text
 
 
+def test_a_phantom_run_that_has_seen_real_images_does_not_call_them_synthetic(make_run):
+    folder = make_run()
+    assert "All frames are synthetic" in report_of(folder)
+    (folder / "CONTAINS_PATIENT_DATA").touch()
+    text = report_of(folder)
+    assert "All frames are synthetic" not in text
+    assert "treat this as patient data" in text
+
+
 def test_foreign_text_is_escaped(make_run):
     folder = make_run()
     assert "name: fake &lt;run&gt;" in report_of(folder)

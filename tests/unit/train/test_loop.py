@@ -13,7 +13,7 @@ from agglo.core.errors import CheckpointError, TrainingDiverged
 from agglo.core.runlog import read_log
 from agglo.train import Device, Interrupted, Outcome, Place, Plan, Task, Watch, fit
 
-CPU = Device(accelerator="cpu", threads=2)
+CPU = Device(accelerator="cpu", threads=torch.get_num_threads())
 PLAN = Plan(
     steps=12,
     batch_size=4,
