@@ -12,7 +12,6 @@ THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 
 os.environ.update(
     {
-        "OMP_NUM_THREADS": str(THREADS),
         "OMP_WAIT_POLICY": "PASSIVE",
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",

@@ -8,7 +8,8 @@ from pathlib import Path
 from agglo.core.runlog import read_log
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "ignore"}
+THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"  # as in conftest
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": THREADS, "PYTHONWARNINGS": "ignore"}
 
 TINY = (
     "data.phantom={patients: 8, frames: 6, size_px: 128, seed: 3}",
@@ -23,7 +24,7 @@ TINY = (
     "align.checkpoint_every_s=0",
     "align.validations=1",
     "device.accelerator=cpu",
-    f"device.threads={os.environ['OMP_NUM_THREADS']}",
+    f"device.threads={THREADS}",
 )
 """Overrides that make a run of seconds out of `recipes/phantom-quick.yaml`."""
 
