@@ -76,8 +76,8 @@ def known_loss(
 
     Of `batch`, which `MaskSource` makes, `coverage` must be on the logits' grid, and `inside`: padding counts nothing. Where a
     structure is known to be absent there is nothing to overlap with, and the cross-entropy alone judges: the Dice loss would pull
-    every pixel down with the weight of a whole structure, and one frame in thirty without most (a view of the oesophagus) then keeps
-    the others from being learned (docs/log.md).
+    every pixel down with the weight of a whole structure, and one frame in thirty without most (a view of the oesophagus)
+    then keeps the others from being learned (docs/log.md).
     """
     known: Bool[Tensor, "batch structures"] = batch["known"]
     with torch.autocast(logits.device.type, enabled=False):
