@@ -92,12 +92,13 @@ class DistilTask(Task):
         image_losses = torch.stack(losses, dim=1)
         weights, own_loss = self.balancer(embedding, image_losses)
         student_loss = (weights * image_losses).sum(dim=1).mean()
-        scalars = {"student_loss": student_loss.detach()}
+        scalars = {"balancer_loss": own_loss.detach()}
         for place, name in enumerate(self.names):
             scalars[f"teachers/{name}/loss"] = image_losses[:, place].mean().detach()
             scalars[f"teachers/{name}/cosine"] = cosines[place]
             scalars[f"teachers/{name}/weight"] = weights[:, place].mean()
-        return Outcome(student_loss + own_loss, scalars)
+        # the balancer learns from its own loss, but what is shown and logged is the student's: the two have no common scale
+        return Outcome(student_loss + (own_loss - own_loss.detach()), scalars)
 
     def _grid(
         self, embedding: Float[Tensor, "batch embed h w"], target: Float[Tensor, "batch dim rows cols"]

@@ -10,7 +10,7 @@ from agglo.students import build_student
 DIMS = {"coarse": (12, 2), "fine": (8, 16)}  # teacher: (width, cells); the student has 8 cells at 64 px
 
 
-def task(**options: str) -> DistilTask:
+def task(balance: str = "uniform", **options: str) -> DistilTask:
     torch.manual_seed(0)
     targets = {
         name: TeacherTarget(
@@ -22,7 +22,7 @@ def task(**options: str) -> DistilTask:
     return DistilTask(
         build_student("repvit", embed_dim=32),
         targets,
-        make_balancer("uniform", num_teachers=2, embed_dim=32),
+        make_balancer(balance, num_teachers=2, embed_dim=32),
         **options,
     )
 
@@ -40,12 +40,25 @@ def batch() -> dict[str, object]:
 @pytest.mark.parametrize("match", ["teacher", "larger"])
 def test_the_total_is_the_weighted_sum_and_every_teacher_is_logged(match: str) -> None:
     outcome = task(match=match)(batch(), 0)
-    assert set(outcome.scalars) == {"student_loss"} | {
+    assert set(outcome.scalars) == {"balancer_loss"} | {
         f"teachers/{name}/{figure}" for name in DIMS for figure in ("loss", "cosine", "weight")
     }
     expected = sum(outcome.scalars[f"teachers/{name}/loss"] * 0.5 for name in DIMS)
     torch.testing.assert_close(outcome.total.detach(), expected)
     assert not any(figure.requires_grad for figure in outcome.scalars.values())
+
+
+def test_the_balancer_learns_although_only_the_students_loss_is_shown() -> None:
+    learner = task(balance="attention")
+    outcome = learner(batch(), 0)
+    shares = {
+        name: outcome.scalars[f"teachers/{name}/weight"] * outcome.scalars[f"teachers/{name}/loss"]
+        for name in DIMS
+    }
+    assert outcome.scalars["balancer_loss"] != 0
+    assert abs(float(outcome.total.detach() - sum(shares.values()))) < 1e-3
+    outcome.total.backward()
+    assert learner.balancer.keys.grad.abs().sum() > 0
 
 
 def test_padding_has_no_influence() -> None:
