@@ -3,15 +3,19 @@
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to disk, then move it into place in one step."""
+    """Let `write` fill a temporary file beside `path`, flush it to disk, then move it into place in one step.
+
+    Several processes may write one file at a time: it is whole, and that of one of them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         write(temporary)
         with temporary.open("rb+") as file:
@@ -19,6 +23,12 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def forget_leftovers(path: Path) -> None:
+    """Remove what a process that was killed while it wrote `path` has left beside it; for whoever is alone in writing it."""
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,10 +8,13 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Progress(Protocol):
-    """Called with pieces done, pieces in all, and a short note; must be cheap."""
+    """Called with pieces done, pieces in all, and a short note; must be cheap.
 
-    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+    Where pieces differ in length, and it is known by how much, `left_s` says how many seconds are left.
+    """
+
+    def __call__(self, done: int, total: int, note: str = "", *, left_s: float | None = None) -> None: ...
 
 
-def silent(done: int, total: int, note: str = "") -> None:
+def silent(done: int, total: int, note: str = "", *, left_s: float | None = None) -> None:
     """Tell nobody."""

@@ -3,8 +3,9 @@
 Blocks that are there are left alone, so the same command goes on after a kill, and a new teacher costs only its own column.
 """
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float16
+from torch import Tensor
 
 from agglo.core.progress import Progress, silent
+from agglo.core.share import ALL, Share
 from agglo.features.pool import Pool
 from agglo.features.store import Column, FeatureStore
 from agglo.teachers import Teacher, TeacherEntry, preprocess
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,28 +47,34 @@ def fill_store(
     sources: Mapping[str, ReadyTeacher],
     folder: Path,
     *,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     device: torch.device | None = None,
+    share: Share = ALL,
     progress: Progress = silent,
 ) -> tuple[FeatureStore, Effort]:
     """Fill the store in `folder` with whatever of `sources` is missing in it.
+
+    Several processes may fill one store at the same time, each with its `share`: block `b` of column `c` belongs to one of them
+    whatever is there already, so nothing is looked at twice, and nobody waits for anybody.
 
     Args:
         pool: the views to look at.
         sources: teachers by the name of their column.
         folder: of the store; made if absent.
-        batch_size: pictures a forward pass.
+        batch_size: pictures a forward pass; by default what `pictures_at_once` says of the teacher's input.
         device: where the teachers run; the CPU by default.
-        progress: told after every block.
+        share: the blocks of this process; all of them by default.
+        progress: told after every block, with the time that the missing blocks of each teacher will take by those before them.
 
     Raises:
         StoreError: the folder holds other samples, or a column made from other weights.
     """
     store = FeatureStore.create(folder, pool.samples)
     columns = {name: _column(store, name, source) for name, source in sources.items()}
-    work = [(name, block) for name, column in columns.items() for block in column.missing_blocks()]
-    began, forward_s = time.monotonic(), 0.0
-    last = began
+    work = _work(columns, share)
+    looker = Looker(device or torch.device("cpu"), batch_size)
+    pace = Pace(columns)
+    began = last = time.monotonic()
     with ThreadPoolExecutor(
         max_workers=1
     ) as ahead:  # renders the next block while the teacher looks at this one
@@ -71,13 +82,61 @@ def fill_store(
         for done, (name, block) in enumerate(work):
             rendered = pictures.result()
             pictures = _render_later(ahead, pool, sources, columns, work, done + 1)
-            features, seconds = _look(sources[name], rendered, batch_size, device or torch.device("cpu"))
-            forward_s += seconds
+            features = looker.look(sources[name], rendered)
             coverage = _coverage(pool, columns[name].block_range(block), columns[name].grid[0])
-            columns[name].write_block(block, features, coverage, seconds=time.monotonic() - last)
-            last = time.monotonic()
-            progress(done + 1, len(work), name)
-    return FeatureStore.open(folder), Effort(len(work), time.monotonic() - began, forward_s)
+            seconds, last = time.monotonic() - last, time.monotonic()
+            columns[name].write_block(block, features, coverage, seconds=seconds)
+            pace.note(name, len(features), seconds)
+            progress(done + 1, len(work), name, left_s=pace.left_s(work[done + 1 :]))
+    return FeatureStore.open(folder), Effort(len(work), time.monotonic() - began, looker.forward_s)
+
+
+def pictures_at_once(input_px: int, device: torch.device) -> int:
+    """Return how many pictures of `input_px` a forward pass takes at first: up to 16 on a CPU, a million pixels; up to 64 on a GPU.
+
+    On a GPU that is 16 pictures of 1024 px; the number is halved as often as memory runs out.
+    """
+    pixels, most = (16 << 20, 64) if device.type == "cuda" else (1 << 20, 16)
+    return max(1, min(most, pixels // input_px**2))
+
+
+def _work(columns: Mapping[str, Column], share: Share) -> list[tuple[str, int]]:
+    """Return the missing blocks of this share: one of every column first, so that it is known early how long each takes."""
+    by_column = []
+    for place, (name, column) in enumerate(columns.items()):
+        first = place * column.num_blocks
+        by_column.append([(name, block) for block in column.missing_blocks() if share.takes(first + block)])
+    firsts = [blocks[0] for blocks in by_column if blocks]
+    return firsts + [work for blocks in by_column for work in blocks[1:]]
+
+
+class Pace:
+    """How long a teacher takes for a sample, by all blocks that are there: those of earlier calls, too."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self.columns = columns
+        self.seconds = {name: column.seconds for name, column in columns.items()}
+        self.samples = {
+            name: sum(
+                len(column.block_range(block))
+                for block in set(range(column.num_blocks)) - set(column.missing_blocks())
+            )
+            for name, column in columns.items()
+        }
+
+    def note(self, name: str, samples: int, seconds: float) -> None:
+        """Count one block more."""
+        self.seconds[name] += seconds
+        self.samples[name] += samples
+
+    def left_s(self, work: Sequence[tuple[str, int]]) -> float | None:
+        """Return the seconds that `work` will take; None while a teacher in it has not looked at anything yet."""
+        if any(not self.samples[name] for name, _ in work):
+            return None
+        return 0.0 + sum(
+            len(self.columns[name].block_range(block)) * self.seconds[name] / self.samples[name]
+            for name, block in work
+        )
 
 
 def _column(store: FeatureStore, name: str, source: ReadyTeacher) -> Column:
@@ -109,19 +168,42 @@ def _coverage(pool: Pool, samples: range, cells: int) -> Float[np.ndarray, "samp
     return np.stack([pool.coverage(sample, cells) for sample in samples])
 
 
-def _look(
-    source: ReadyTeacher,
-    pictures: Float[np.ndarray, "samples size size"],
-    batch_size: int,
-    device: torch.device,
-) -> tuple[Float16[np.ndarray, "samples dim h w"], float]:
-    """Return the features of `pictures` and the seconds that the teacher's forward passes took."""
-    teacher, seen, seconds = source.teacher.to(device), [], 0.0
-    for start in range(0, len(pictures), batch_size):
-        images = preprocess(source.entry, torch.from_numpy(pictures[start : start + batch_size])).to(device)
+class Looker:
+    """Lets teachers look at pictures, as many at once as memory holds."""
+
+    def __init__(self, device: torch.device, batch_size: int | None = None) -> None:
+        """Take the device, and the pictures of a forward pass if it is not to be `pictures_at_once`."""
+        self.device, self.batch_size = device, batch_size
+        self.at_once: dict[str, int] = {}
+        self.forward_s = 0.0
+
+    def look(
+        self, source: ReadyTeacher, pictures: Float[np.ndarray, "samples size size"]
+    ) -> Float16[np.ndarray, "samples dim h w"]:
+        """Return the features of `pictures`; the seconds of the forward passes are added to `forward_s`."""
+        name = source.entry.name
+        self.at_once.setdefault(name, self.batch_size or pictures_at_once(pictures.shape[-1], self.device))
+        seen: list[np.ndarray] = []
+        while (start := sum(map(len, seen))) < len(pictures):
+            some = torch.from_numpy(pictures[start : start + self.at_once[name]])
+            try:
+                seen.append(self._forward(source, some))
+            except torch.OutOfMemoryError:
+                if self.at_once[name] == 1:
+                    raise
+                self.at_once[name] //= 2
+                _log.warning(
+                    "teacher %s: out of memory; going on with %d pictures at once", name, self.at_once[name]
+                )
+        return np.concatenate(seen)
+
+    def _forward(
+        self, source: ReadyTeacher, pictures: Float[Tensor, "some size size"]
+    ) -> Float16[np.ndarray, "some dim h w"]:
+        images = preprocess(source.entry, pictures).to(self.device)
+        teacher = source.teacher.to(self.device)
         began = time.monotonic()
         with torch.inference_mode():
             features = teacher.feature_map(images).float().cpu()
-        seconds += time.monotonic() - began
-        seen.append(features.numpy().astype(np.float16))
-    return np.concatenate(seen), seconds
+        self.forward_s += time.monotonic() - began
+        return features.numpy().astype(np.float16)

@@ -8,6 +8,7 @@ from typing import Any
 
 from agglo.config.schema import Recipe
 from agglo.core.progress import Progress, silent
+from agglo.core.share import ALL, Share
 from agglo.data import Dataset, Split
 from agglo.data.splits import load_split
 from agglo.recipes import build
@@ -29,11 +30,13 @@ class Run:
     Attributes:
         recipe: resolved.
         tell: gives the progress of a stage by name.
+        share: what this process extracts, where several do.
         stages: those of this run so far, by name.
     """
 
     recipe: Recipe
     tell: Tell = tell_nobody
+    share: Share = ALL
     stages: dict[str, Stage] = field(default_factory=dict)
 
     @property

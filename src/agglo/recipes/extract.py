@@ -1,5 +1,6 @@
 """The extract stage: the teachers look at every stored view."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.stage import Facts
+from agglo.recipes.workers import own_device
 from agglo.teachers import entry_of
 
 
 def extract(run: Run) -> bool:
-    """Fill the run's feature store with what is missing.
+    """Fill the run's feature store with what is missing of this process's share.
 
     Teachers are no part of the stage's settings: the store knows each column's weights, so a further teacher costs its own column
     and nothing else.
@@ -31,16 +33,19 @@ def extract(run: Run) -> bool:
         "extract", settings, after=["dataset"], folder="features", is_whole=lambda: _is_whole(run)
     )
 
-    def work() -> Facts:
+    def work() -> Facts | None:
         sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
         pool = build.pool(recipe, run.dataset, run.split)
         store, effort = fill_store(
             pool,
             sources,
             store_folder(run),
-            device=build.device(recipe).resolved,
+            device=own_device(build.device(recipe).settle(), os.environ),
+            share=run.share,
             progress=run.tell("extract"),
         )
+        if any(store.column(name).missing_blocks() for name in sources):
+            return None  # other processes are still at their shares; the last one to end says that the stage is done
         return {
             "frames": len(pool.frames),
             "samples": len(pool),

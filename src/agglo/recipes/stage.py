@@ -66,14 +66,19 @@ class Stage:
         found = self._read()
         return dict(found["facts"]) if found else {}
 
-    def run(self, work: Callable[[], Facts]) -> bool:
-        """Do the work unless it is done; return whether anything was done."""
+    def run(self, work: Callable[[], Facts | None]) -> bool:
+        """Do the work unless it is done; return whether anything was done.
+
+        Work that gives no facts is not finished: others are still at theirs, and the stage is not done.
+        """
         if self.is_done:
             _log.info("%s: already done", self.name)
             return False
         self._write(is_done=False, facts={}, wall_s=0.0)
         began = time.monotonic()
         facts = work()
+        if facts is None:
+            return True
         self._write(is_done=True, facts=facts, wall_s=time.monotonic() - began)
         return True
 

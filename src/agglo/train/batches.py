@@ -6,7 +6,6 @@ processes and collated. No worker holds random state, so a resumed run sees exac
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from agglo.core.seeds import epoch_order
+from agglo.core.share import Share
 
 
 @runtime_checkable
@@ -39,14 +39,6 @@ class _Positions(Dataset[dict[str, Any]]):
     def __getitem__(self, position: int) -> dict[str, Any]:
         turn, place = divmod(position, len(self.source))
         return self.source.sample(_order(self.seed, turn, len(self.source))[place], turn)
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which part of each batch a process takes: samples `rank, rank + world, …`."""
-
-    rank: int = 0
-    world: int = 1
 
 
 class _Steps:

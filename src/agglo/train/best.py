@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from agglo.core.files import write_atomic
+from agglo.core.files import forget_leftovers, write_atomic
 from agglo.train.task import Task
 
 _log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class BestWeights:
         if figure is None or (self.figure is not None and figure <= self.figure):
             return
         content = {"identity": self.identity, "step": step, "figure": figure, "task": task.state_dict()}
+        forget_leftovers(self.path)
         write_atomic(self.path, lambda temporary: torch.save(content, temporary))
         self.step, self.figure = step, figure
 

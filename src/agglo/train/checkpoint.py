@@ -9,7 +9,7 @@ import torch
 from torch.optim import AdamW
 
 from agglo.core.errors import CheckpointError
-from agglo.core.files import write_atomic
+from agglo.core.files import forget_leftovers, write_atomic
 from agglo.train.ema import MovingAverage
 from agglo.train.hooks import State
 from agglo.train.task import Task
@@ -45,6 +45,7 @@ class Checkpoint:
             "scaler": self.fabric.strategy.precision.state_dict(),
             "generator": torch.get_rng_state(),
         }
+        forget_leftovers(self.path)
         write_atomic(self.path, lambda temporary: torch.save(content, temporary))
 
     def restore(self, task: Task, optimizer: AdamW, average: MovingAverage | None) -> tuple[int, float]:

@@ -17,7 +17,8 @@ from agglo.core.files import fingerprint
 from agglo.core.progress import Progress, silent
 from agglo.core.runlog import RunLog
 from agglo.core.seeds import seed_of
-from agglo.train.batches import SampleSource, Share, make_batches, one_ahead
+from agglo.core.share import Share
+from agglo.train.batches import SampleSource, make_batches, one_ahead
 from agglo.train.best import BestWeights
 from agglo.train.checkpoint import Checkpoint
 from agglo.train.devices import Device, wait_for
