@@ -94,3 +94,35 @@ def test_only_extraction_is_shared_and_a_run_folder_is_for_one(tmp_path: Path) -
     assert refused.returncode == 2
     assert "several processes (here 2) can share `agglo extract` only" in refused.stderr
     assert not (tmp_path / "run").exists()
+
+
+def ray_workers(run: subprocess.Popen[bytes]) -> list[int]:
+    """Return Ray's workers that are at our work; they name themselves so, and belong to the run's session."""
+    listed = subprocess.run(
+        ["pgrep", "-f", "ray::.*Worker"], capture_output=True, text=True, check=False
+    ).stdout
+    return [int(pid) for pid in listed.split() if int(pid) != run.pid]
+
+
+@pytest.mark.timeout(900)
+def test_rays_workers_fill_a_store_and_one_that_dies_is_replaced(tmp_path: Path, whole: Path) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    out = tmp_path / "ray"
+    run = subprocess.Popen(
+        command(*extraction(out, "--ray", "2")),
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    killed = 0
+    while run.poll() is None and not killed:
+        workers = ray_workers(run)
+        if steps_of(out, "features") >= 1 and workers:
+            os.kill(workers[0], signal.SIGKILL)
+            killed = workers[0]
+        time.sleep(0.02)
+    _, said = run.communicate(timeout=600)
+    assert killed, "a worker must have been met at work"
+    assert run.returncode == 0, said.decode()
+    assert digest(out) == digest(whole)
+    assert agglo("store", "verify", out / "features").returncode == 0

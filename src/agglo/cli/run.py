@@ -56,11 +56,15 @@ def extract(
     overrides: Overrides = None,
     rank: Annotated[int | None, typer.Option(help="number of this process, from 0")] = None,
     world: Annotated[int | None, typer.Option(help="how many processes share the extraction")] = None,
+    ray: Annotated[
+        int, typer.Option(min=0, metavar="WORKERS", help="extract by so many workers of a Ray cluster")
+    ] = 0,
 ) -> None:
     """Run a recipe up to the features, or this process's share of them."""
     from agglo.recipes.workers import share_of
 
-    _run(recipe, overrides, last="extract", share=share_of(os.environ, rank=rank, world=world))
+    share = share_of(os.environ, rank=rank, world=world)
+    _run(recipe, overrides, last="extract", share=share, ray_workers=ray)
 
 
 def _verb(last: str) -> Callable[..., None]:
@@ -70,7 +74,9 @@ def _verb(last: str) -> Callable[..., None]:
     return command
 
 
-def _run(path: Path, overrides: list[str] | None, *, last: str, share: "Share | None" = None) -> None:
+def _run(
+    path: Path, overrides: list[str] | None, *, last: str, share: "Share | None" = None, ray_workers: int = 0
+) -> None:
     from agglo.cli.progress import show
     from agglo.config.load import load_recipe
     from agglo.recipes.run import run as run_recipe
@@ -79,7 +85,7 @@ def _run(path: Path, overrides: list[str] | None, *, last: str, share: "Share | 
     recipe = load_recipe(path, overrides or [])
     began = time.monotonic()
     share = share or share_of(os.environ)
-    done = run_recipe(recipe, last=last, tell=show, share=share)
+    done = run_recipe(recipe, last=last, tell=show, share=share, ray_workers=ray_workers)
     if not share.is_all:
         print(f"{recipe.out}: {_shared(recipe.out / 'features', share)}")
     elif not done:

@@ -6,7 +6,7 @@ Blocks that are there are left alone, so the same command goes on after a kill, 
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from agglo.features.store import Column, FeatureStore
 from agglo.teachers import Teacher, TeacherEntry, preprocess
 
 _log = logging.getLogger(__name__)
+Work = tuple[str, int]  # a column's name, and a block's number
 
 
 @dataclass(frozen=True)
@@ -69,26 +70,69 @@ def fill_store(
     Raises:
         StoreError: the folder holds other samples, or a column made from other weights.
     """
-    store = FeatureStore.create(folder, pool.samples)
-    columns = {name: _column(store, name, source) for name, source in sources.items()}
-    work = _work(columns, share)
-    looker = Looker(device or torch.device("cpu"), batch_size)
-    pace = Pace(columns)
-    began = last = time.monotonic()
-    with ThreadPoolExecutor(
-        max_workers=1
-    ) as ahead:  # renders the next block while the teacher looks at this one
-        pictures = _render_later(ahead, pool, sources, columns, work, 0)
-        for done, (name, block) in enumerate(work):
-            rendered = pictures.result()
-            pictures = _render_later(ahead, pool, sources, columns, work, done + 1)
-            features = looker.look(sources[name], rendered)
-            coverage = _coverage(pool, columns[name].block_range(block), columns[name].grid[0])
-            seconds, last = time.monotonic() - last, time.monotonic()
-            columns[name].write_block(block, features, coverage, seconds=seconds)
-            pace.note(name, len(features), seconds)
-            progress(done + 1, len(work), name, left_s=pace.left_s(work[done + 1 :]))
-    return FeatureStore.open(folder), Effort(len(work), time.monotonic() - began, looker.forward_s)
+    filler = Filler(pool, sources, folder, Looker(device or torch.device("cpu"), batch_size))
+    began, work = time.monotonic(), filler.missing(share)
+    filler.fill(work, progress)
+    effort = Effort(len(work), time.monotonic() - began, filler.looker.forward_s)
+    return FeatureStore.open(folder), effort
+
+
+class Filler:
+    """A store being filled: which blocks are missing, and how they are made."""
+
+    def __init__(
+        self, pool: Pool, sources: Mapping[str, ReadyTeacher], folder: Path, looker: "Looker"
+    ) -> None:
+        """Open or make the store in `folder` and a column for each of `sources`.
+
+        Raises:
+            StoreError: the folder holds other samples, or a column made from other weights.
+        """
+        store = FeatureStore.create(folder, pool.samples)
+        self.pool, self.sources, self.looker = pool, sources, looker
+        self.columns = {name: _column(store, name, source) for name, source in sources.items()}
+
+    def missing(self, share: Share = ALL) -> list[Work]:
+        """Return the missing blocks of a share: one of every column first, so that it is known early how long each takes."""
+        by_column = []
+        for place, (name, column) in enumerate(self.columns.items()):
+            first = place * column.num_blocks
+            by_column.append(
+                [(name, block) for block in column.missing_blocks() if share.takes(first + block)]
+            )
+        firsts = [blocks[0] for blocks in by_column if blocks]
+        return firsts + [work for blocks in by_column for work in blocks[1:]]
+
+    def fill(self, work: Sequence[Work], progress: Progress = silent) -> None:
+        """Make the blocks of `work` in this order; the next one is rendered while the teacher looks at the one before it."""
+        pace, last = Pace(self.columns), time.monotonic()
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            pictures = ahead.submit(self._render, *work[0]) if work else None
+            for done, (name, block) in enumerate(work, start=1):
+                assert pictures is not None
+                rendered = pictures.result()
+                pictures = ahead.submit(self._render, *work[done]) if done < len(work) else None
+                features = self.looker.look(self.sources[name], rendered)
+                coverage = self._coverage(name, block)
+                seconds, last = time.monotonic() - last, time.monotonic()
+                self.columns[name].write_block(block, features, coverage, seconds=seconds)
+                pace.note(name, len(features), seconds)
+                progress(done, len(work), name, left_s=pace.left_s(work[done:]))
+
+    def _render(self, name: str, block: int) -> Float[np.ndarray, "samples size size"]:
+        size_px = self.sources[name].teacher.spec.input_px
+        return np.stack(
+            [self.pool.render(sample, size_px) for sample in self.columns[name].block_range(block)]
+        )
+
+    def _coverage(self, name: str, block: int) -> Float[np.ndarray, "samples cells cells"]:
+        column = self.columns[name]
+        return np.stack([self.pool.coverage(sample, column.grid[0]) for sample in column.block_range(block)])
+
+
+def _column(store: FeatureStore, name: str, source: ReadyTeacher) -> Column:
+    spec = source.teacher.spec
+    return store.add_column(name, dim=spec.dim, grid=spec.grid, identity=dict(source.identity))
 
 
 def pictures_at_once(input_px: int, device: torch.device) -> int:
@@ -98,16 +142,6 @@ def pictures_at_once(input_px: int, device: torch.device) -> int:
     """
     pixels, most = (16 << 20, 64) if device.type == "cuda" else (1 << 20, 16)
     return max(1, min(most, pixels // input_px**2))
-
-
-def _work(columns: Mapping[str, Column], share: Share) -> list[tuple[str, int]]:
-    """Return the missing blocks of this share: one of every column first, so that it is known early how long each takes."""
-    by_column = []
-    for place, (name, column) in enumerate(columns.items()):
-        first = place * column.num_blocks
-        by_column.append([(name, block) for block in column.missing_blocks() if share.takes(first + block)])
-    firsts = [blocks[0] for blocks in by_column if blocks]
-    return firsts + [work for blocks in by_column for work in blocks[1:]]
 
 
 class Pace:
@@ -129,7 +163,7 @@ class Pace:
         self.seconds[name] += seconds
         self.samples[name] += samples
 
-    def left_s(self, work: Sequence[tuple[str, int]]) -> float | None:
+    def left_s(self, work: Sequence[Work]) -> float | None:
         """Return the seconds that `work` will take; None while a teacher in it has not looked at anything yet."""
         if any(not self.samples[name] for name, _ in work):
             return None
@@ -137,35 +171,6 @@ class Pace:
             len(self.columns[name].block_range(block)) * self.seconds[name] / self.samples[name]
             for name, block in work
         )
-
-
-def _column(store: FeatureStore, name: str, source: ReadyTeacher) -> Column:
-    spec = source.teacher.spec
-    return store.add_column(name, dim=spec.dim, grid=spec.grid, identity=dict(source.identity))
-
-
-def _render_later(
-    ahead: ThreadPoolExecutor,
-    pool: Pool,
-    sources: Mapping[str, ReadyTeacher],
-    columns: Mapping[str, Column],
-    work: list[tuple[str, int]],
-    place: int,
-) -> Future[Float[np.ndarray, "samples size size"]]:
-    if place >= len(work):
-        return Future()
-    name, block = work[place]
-    return ahead.submit(
-        _render_block, pool, columns[name].block_range(block), sources[name].teacher.spec.input_px
-    )
-
-
-def _render_block(pool: Pool, samples: range, size_px: int) -> Float[np.ndarray, "samples size size"]:
-    return np.stack([pool.render(sample, size_px) for sample in samples])
-
-
-def _coverage(pool: Pool, samples: range, cells: int) -> Float[np.ndarray, "samples cells cells"]:
-    return np.stack([pool.coverage(sample, cells) for sample in samples])
 
 
 class Looker:

@@ -31,12 +31,14 @@ class Run:
         recipe: resolved.
         tell: gives the progress of a stage by name.
         share: what this process extracts, where several do.
+        ray_workers: how many workers of a Ray cluster extract; 0 for none.
         stages: those of this run so far, by name.
     """
 
     recipe: Recipe
     tell: Tell = tell_nobody
     share: Share = ALL
+    ray_workers: int = 0
     stages: dict[str, Stage] = field(default_factory=dict)
 
     @property

@@ -8,10 +8,11 @@ from typing import Any
 from agglo.config.schema import TeacherConfig
 from agglo.core.files import fingerprint, sha256_of
 from agglo.features import FeatureStore, Samples
-from agglo.features.extract import ReadyTeacher, fill_store
+from agglo.features.extract import Filler, Looker, ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.context import Run
+from agglo.recipes.ray_workers import fill_by_ray
 from agglo.recipes.stage import Facts
 from agglo.recipes.workers import own_device
 from agglo.teachers import entry_of
@@ -36,14 +37,14 @@ def extract(run: Run) -> bool:
     def work() -> Facts | None:
         sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
         pool = build.pool(recipe, run.dataset, run.split)
-        store, effort = fill_store(
-            pool,
-            sources,
-            store_folder(run),
-            device=own_device(build.device(recipe).settle(), os.environ),
-            share=run.share,
-            progress=run.tell("extract"),
+        filler = Filler(
+            pool, sources, store_folder(run), Looker(own_device(build.device(recipe).settle(), os.environ))
         )
+        if run.ray_workers:
+            fill_by_ray(run, filler, workers=run.ray_workers, progress=run.tell("extract"))
+        else:
+            filler.fill(filler.missing(run.share), run.tell("extract"))
+        store = FeatureStore.open(store_folder(run))
         if any(store.column(name).missing_blocks() for name in sources):
             return None  # other processes are still at their shares; the last one to end says that the stage is done
         return {
@@ -51,7 +52,7 @@ def extract(run: Run) -> bool:
             "samples": len(pool),
             "labels": "none",
             "wall_s": round(sum(store.column(name).seconds for name in sources), 2),
-            "forward_s_of_last_call": round(effort.forward_s, 2),
+            "forward_s_of_last_call": round(filler.looker.forward_s, 2),
             "teachers": {name: _facts_of(source) for name, source in sources.items()},
         }
 

@@ -34,7 +34,14 @@ STAGES: Mapping[str, Callable[[Run], bool]] = {
 """The stages in their order; each returns whether it did anything."""
 
 
-def run(recipe: Recipe, *, last: str = "report", tell: Tell = tell_nobody, share: Share = ALL) -> list[str]:
+def run(
+    recipe: Recipe,
+    *,
+    last: str = "report",
+    tell: Tell = tell_nobody,
+    share: Share = ALL,
+    ray_workers: int = 0,
+) -> list[str]:
     """Do everything that is not done yet, up to and including stage `last`; return the names of the stages that did something.
 
     One process at a time works in a run folder; only extraction can be shared out (`last="extract"`).
@@ -48,7 +55,7 @@ def run(recipe: Recipe, *, last: str = "report", tell: Tell = tell_nobody, share
         raise ConfigError(
             f"several processes (here {share.world}) can share `agglo extract` only; start `agglo {last}` as one"
         )
-    under_way = Run(recipe, tell, share)
+    under_way = Run(recipe, tell, share, ray_workers)
     done = []
     with locked(recipe.out / ".lock", is_shared=not share.is_all):
         for name, stage in STAGES.items():

@@ -1,0 +1,99 @@
+"""Extraction by the workers of a Ray cluster (extra `ray`): Ray Data hands out blocks, and again those of a worker that died.
+
+The run folder must be on a disk that all workers share. `RAY_ADDRESS` says which cluster; without it, one is started here.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from agglo.config.schema import Recipe
+from agglo.core.errors import ConfigError, RunFolderError
+from agglo.core.progress import Progress, silent
+from agglo.features.extract import Filler, Looker, ReadyTeacher, Work
+from agglo.recipes import build
+from agglo.recipes.context import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BLOCKS_AT_ONCE = 4
+"""Blocks that a worker takes at a time: it renders the next one while its teacher looks at one, and loses these if it dies."""
+
+
+def fill_by_ray(run: Run, filler: Filler, *, workers: int, progress: Progress = silent) -> None:
+    """Let `workers` workers fill what `filler` misses.
+
+    Raises:
+        ConfigError: Ray is not installed.
+        RunFolderError: some blocks are missing at the end; the same command goes on.
+    """
+    work = filler.missing()
+    if not work:
+        return
+    ray = _ray()
+    ray.init(
+        address=os.environ.get("RAY_ADDRESS"),
+        include_dashboard=False,
+        configure_logging=False,
+        log_to_driver=False,
+    )
+    try:
+        _hand_out(ray, run.recipe, work, workers, progress)
+    finally:
+        ray.shutdown()
+    left = filler.missing()
+    if left:
+        raise RunFolderError(
+            f"every block must be there once Ray is done, but {len(left)} of {len(work)} are missing, {left[0]} first: "
+            f"the workers see another disk than {run.folder}, or have died too often; the same command goes on with what is missing"
+        )
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as problem:
+        raise ConfigError(
+            "extraction by Ray needs the extra `ray`; install it with `pip install 'agglo[ray]'`, or leave `--ray` away"
+        ) from problem
+    return ray
+
+
+def _hand_out(ray: Any, recipe: Recipe, work: Sequence[Work], workers: int, progress: Progress) -> None:
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    chunks = [work[start : start + BLOCKS_AT_ONCE] for start in range(0, len(work), BLOCKS_AT_ONCE)]
+    rows = [{"work": [list(each) for each in chunk]} for chunk in chunks]
+    filled = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        Worker,
+        fn_constructor_args=(recipe.model_dump_json(),),
+        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+        num_gpus=1 if torch.cuda.is_available() else 0,
+    )
+    done = 0
+    for row in filled.iter_rows():
+        done += int(row["blocks"])
+        progress(done, len(work), f"{workers} workers")
+
+
+class Worker:
+    """What lives on a worker of the cluster: the recipe's pool, and its teachers, each built when it is first needed."""
+
+    def __init__(self, recipe: str) -> None:
+        """Take the recipe as JSON: workers share nothing else with whoever hands out the work."""
+        self.run = Run(Recipe.model_validate_json(recipe))
+        self.looker = Looker(build.device(self.run.recipe).settle())
+        self.sources: dict[str, ReadyTeacher] = {}
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, "np.integer[Any] | int"]:
+        """Make the blocks `row["work"]`; return how many that were."""
+        work = [(str(name), int(block)) for name, block in row["work"]]
+        for teacher in self.run.recipe.teachers:
+            if teacher.key in dict(work) and teacher.key not in self.sources:
+                self.sources[teacher.key] = build.ready_teacher(teacher)
+        pool = build.pool(self.run.recipe, self.run.dataset, self.run.split)
+        Filler(pool, self.sources, self.run.folder / "features", self.looker).fill(work)
+        return {"blocks": len(work)}
