@@ -17,7 +17,7 @@ from agglo.ablate.unet import UNet, UNetTask
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
 from agglo.core.shapes import EMBEDDING_STRIDE_PX
-from agglo.distill import DistilTask, TeacherTarget, make_balancer, make_head
+from agglo.distill import DistilTask, Sizes, TeacherTarget, make_balancer, make_head
 from agglo.features import Normaliser
 from agglo.recipes import build
 from agglo.recipes.align import labelled_source
@@ -145,7 +145,9 @@ def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
             recipe.distill.head, student_dim=build.EMBED_DIM, teacher_dim=spec.dim, hidden_dim=hidden
         )
         targets[name] = TeacherTarget(Normaliser(torch.zeros(spec.dim), torch.eye(spec.dim), 1.0), head)
-    balancer = make_balancer(recipe.distill.balance, num_teachers=len(specs), embed_dim=build.EMBED_DIM)
+    balancer = make_balancer(
+        recipe.distill.balance, Sizes(build.EMBED_DIM, tuple(spec.dim for spec in specs.values()))
+    )
     task = DistilTask(
         build.student(recipe, stream="distil"),
         targets,

@@ -132,7 +132,14 @@ class DistilConfig(TrainingConfig):
     head: str = "mlp"
     normalise: Literal["none", "global", "phi-s"] = "phi-s"
     balance: str = "attention"
+    weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="balance: static: how much each teacher counts, by name; only their ratios matter"
+    )
     match: Literal["teacher", "larger"] = "teacher"
+    on_collapse: Literal["warn", "stop"] = Field(
+        "warn",
+        description="what to do when one teacher takes all the weight, or one is no longer learned from",
+    )
 
 
 class DecoderConfig(Section):

@@ -16,6 +16,7 @@ __all__ = [
     "ModelFolderError",
     "RunFolderError",
     "StoreError",
+    "TrainingCollapsed",
     "TrainingDiverged",
     "WeightsError",
 ]
@@ -51,6 +52,10 @@ class RunFolderError(AggloError, RuntimeError):
 
 class ModelFolderError(AggloError, ValueError):
     """A model folder is incomplete, altered, or of a format this version does not know."""
+
+
+class TrainingCollapsed(AggloError, RuntimeError):
+    """One teacher has taken over a distillation, and the recipe asks to stop then; the last checkpoint is kept."""
 
 
 class TrainingDiverged(AggloError, RuntimeError):

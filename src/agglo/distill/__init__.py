@@ -1,6 +1,6 @@
 """Stage 1: a student learns to predict what every teacher sees. Heads, losses, balancers, and the objective that joins them."""
 
-from agglo.distill.balance import BALANCERS, Balancer, make_balancer
+from agglo.distill.balance import BALANCERS, Balancer, Sizes, make_balancer
 from agglo.distill.heads import HEADS, make_head
 from agglo.distill.losses import LOSSES
 from agglo.distill.objective import DistilTask, TeacherTarget
@@ -13,6 +13,7 @@ __all__ = [
     "Balancer",
     "DistilSource",
     "DistilTask",
+    "Sizes",
     "TeacherTarget",
     "make_balancer",
     "make_head",

@@ -79,24 +79,25 @@ class DistilTask(Task):
         predictions: list[Tensor],
         batch: Mapping[str, Any],
     ) -> Outcome:
-        losses, cosines = [], []
+        losses, cosines, targets = [], [], []
         for name, normaliser, predicted in zip(self.names, self.normalisers, predictions, strict=True):
-            target = normaliser(batch["features"][name])
-            shares = _tokens(self._on_grid(batch["inside"][:, None], target))[..., 0]
+            matched = normaliser(batch["features"][name])
+            shares = _tokens(self._on_grid(batch["inside"][:, None], matched))[..., 0]
             shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-6)
-            target = _tokens(F.interpolate(target, size=self._grid(embedding, target), mode="bilinear"))
+            target = _tokens(F.interpolate(matched, size=self._grid(embedding, matched), mode="bilinear"))
+            targets.append(matched)
             losses.append((self.token_loss(predicted.float(), target) * shares).sum(dim=1))
             cosines.append(
                 1 - (cosine_distance(predicted.detach().float(), target) * shares).sum(dim=1).mean()
             )
         image_losses = torch.stack(losses, dim=1)
-        weights, own_loss = self.balancer(embedding, image_losses)
+        weights, own_loss = self.balancer(embedding, image_losses, targets)
         student_loss = (weights * image_losses).sum(dim=1).mean()
         scalars = {"balancer_loss": own_loss.detach()}
         for place, name in enumerate(self.names):
             scalars[f"teachers/{name}/loss"] = image_losses[:, place].mean().detach()
             scalars[f"teachers/{name}/cosine"] = cosines[place]
-            scalars[f"teachers/{name}/weight"] = weights[:, place].mean()
+            scalars[f"teachers/{name}/weight"] = weights[:, place].detach().mean()
         # the balancer learns from its own loss, but what is shown and logged is the student's: the two have no common scale
         return Outcome(student_loss + (own_loss - own_loss.detach()), scalars)
 

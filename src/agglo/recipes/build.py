@@ -1,18 +1,19 @@
 """From a recipe to parts. Config meets constructors in this room only, and here wherever more than one stage needs the part."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
 from agglo.align import AlignTask, EncoderTuning
-from agglo.config.schema import AlignConfig, Recipe, TeacherConfig, TrainingConfig, ViewsConfig
+from agglo.config.schema import AlignConfig, DistilConfig, Recipe, TeacherConfig, TrainingConfig, ViewsConfig
 from agglo.core.errors import ConfigError, WeightsError
 from agglo.core.files import sha256_of
 from agglo.core.seeds import seed_of
 from agglo.data import Dataset, Split, ViewRecipe, open_dataset
 from agglo.decoders import StructureDecoder
-from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, TeacherTarget, make_balancer, make_head
+from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, Sizes, TeacherTarget, make_balancer, make_head
 from agglo.features import FeatureStore, make_normaliser
 from agglo.features.extract import ReadyTeacher
 from agglo.features.pool import Pool
@@ -42,13 +43,17 @@ def check_names(recipe: Recipe) -> None:
         for key, (name, known) in wanted.items()
         if name not in known
     ]
+    try:
+        shares_of(recipe.distill, [teacher.key for teacher in recipe.teachers])
+    except ConfigError as problem:
+        problems.append(f"  {problem}")
     for teacher in recipe.teachers:
         try:
             entry_of(teacher.name)
         except ConfigError as problem:
             problems.append(f"  teachers: {problem}")
     if problems:
-        raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} unknown names", *problems]))
+        raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} wrong names", *problems]))
 
 
 def check_inputs(recipe: Recipe) -> None:
@@ -188,6 +193,27 @@ def decoder(recipe: Recipe, of: Student, num_structures: int, *, stream: str) ->
     return StructureDecoder(**decoder_options(recipe, of, num_structures))  # type: ignore[arg-type]
 
 
+def shares_of(config: DistilConfig, teachers: Iterable[str]) -> tuple[float, ...] | None:
+    """Return how much each teacher is to count, summing to 1, in the order of `teachers`; None where nobody says so.
+
+    Raises:
+        ConfigError: the weights do not name exactly the teachers, or a balancer is asked for that would ignore them.
+    """
+    if config.weights is None:
+        return None
+    names = list(teachers)
+    if config.balance != "static":
+        raise ConfigError(
+            f"distill.weights must go with `distill.balance: static`, got {config.balance}, which finds its own; remove one of them"
+        )
+    if set(config.weights) != set(names):
+        raise ConfigError(
+            f"distill.weights must name exactly the teachers of the recipe {sorted(names)}, got {sorted(config.weights)}"
+        )
+    total = sum(config.weights.values())
+    return tuple(config.weights[name] / total for name in names)
+
+
 def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
     config = recipe.distill
@@ -201,7 +227,8 @@ def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
         )
         for name, column in columns.items()
     }
-    balancer = make_balancer(config.balance, num_teachers=len(columns), embed_dim=EMBED_DIM)
+    dims = {name: column.dim for name, column in columns.items()}
+    balancer = make_balancer(config.balance, Sizes(EMBED_DIM, tuple(dims.values()), shares_of(config, dims)))
     return DistilTask(learner, targets, balancer, loss=config.loss, match=config.match)
 
 
@@ -222,7 +249,7 @@ def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
     return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
 
 
-COSMETIC = {"log_every", "checkpoint_every_s"}
+COSMETIC = {"log_every", "checkpoint_every_s", "on_collapse"}
 """Settings of a training that change nothing of its result."""
 SCORINGS = {"validations", "val_frames"}
 """Nor do these, unless the best scoring is kept."""

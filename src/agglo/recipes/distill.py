@@ -1,16 +1,17 @@
 """The distill stage: the student learns what the teachers saw."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 
+from agglo.config.schema import Recipe
 from agglo.core.files import write_atomic
-from agglo.core.runlog import read_log
+from agglo.core.runlog import RunLog, read_log
 from agglo.distill import DistilSource
-from agglo.distill.balance import AttentionBalancer
+from agglo.distill.alarm import AlarmHook
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.extract import identity_of, pool_and_store
@@ -18,7 +19,6 @@ from agglo.recipes.stage import Facts
 from agglo.students import Student
 from agglo.train import Place, Watch, fit
 
-COLLAPSED_OVER = 0.9
 _log = logging.getLogger(__name__)
 
 
@@ -43,10 +43,10 @@ def distill(run: Run) -> bool:
         plan = build.plan(recipe.distill, seed=recipe.seed, num_samples=len(source))
         task = build.distil_task(recipe, store)
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
-        state = fit(task, source, plan, place, Watch(progress=run.tell("distill")))
+        watch = Watch(progress=run.tell("distill"), hook=alarm_for(recipe))
+        state = fit(task, source, plan, place, watch)
         save_student(task.student, student_file(run))
         weights = final_weights(read_log(stage.folder / "log.jsonl"))
-        _warn_of_collapse(weights)
         return {
             "teacher_weights": weights,
             "steps": plan.steps,
@@ -71,16 +71,12 @@ def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def _warn_of_collapse(weights: Mapping[str, float]) -> None:
-    """Say aloud that learned weights have run into one teacher; nothing else of the run would show it."""
-    highest = 1 - AttentionBalancer.FLOOR * (len(weights) - 1)
-    for name, weight in weights.items():
-        if len(weights) > 1 and weight > COLLAPSED_OVER * highest:
-            _log.warning(
-                "the balancer gives %.0f%% of the weight to %s: the other teachers hardly count; try `distill.balance: uniform`",
-                100 * weight,
-                name,
-            )
+def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook]:
+    """Return what makes the hook that tells when one teacher takes over."""
+    config = recipe.distill
+    return lambda log: AlarmHook(
+        log, every=config.log_every, is_stopping=config.on_collapse == "stop", tell=_log.warning
+    )
 
 
 def student_file(run: Run) -> Path:

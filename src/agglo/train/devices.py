@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from torch import Tensor
 
 from agglo.core.errors import ConfigError
 
@@ -17,6 +18,15 @@ def wait_for(device: torch.device) -> None:
     """Return once a GPU has done all it was told to, so that a clock read next counts its work; nothing is left to do on a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def mean_over_processes(figures: Tensor) -> Tensor:
+    """Return the mean of `figures` over all processes of a training, where there are several without gradient."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return figures
+    summed = figures.detach().clone()
+    torch.distributed.all_reduce(summed)
+    return summed / torch.distributed.get_world_size()
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,14 @@ class Watch:
         every: steps between two such scorings.
         select: a figure's name: the task is left with the weights of its highest scoring; None leaves it with the last ones.
         progress: told of every logged step.
+        hook: makes one hook more for the training's log; it comes after the log's own.
     """
 
     score: Callable[[Task], Mapping[str, Any]] | None = None
     every: int = 0
     select: str | None = None
     progress: Progress = silent
+    hook: Callable[[RunLog], Hook] | None = None
 
 
 def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch | None = None) -> State:
@@ -118,6 +120,8 @@ def begin(task: Task, plan: Plan, place: Place) -> "Training":
 def make_hooks(log: RunLog, plan: Plan, watch: Watch, best: BestWeights | None = None) -> list[Hook]:
     """Return the hooks of a training: its log, and its scoring on held-out data where that is asked for."""
     hooks: list[Hook] = [LogHook(log, every=plan.log_every, progress=watch.progress)]
+    if watch.hook is not None:
+        hooks.append(watch.hook(log))
     if watch.score is not None:
         hooks.append(ValidateHook(log, watch.score, every=watch.every, best=best))
     return hooks

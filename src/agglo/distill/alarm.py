@@ -1,0 +1,144 @@
+"""An alarm for agglomeration that no longer agglomerates: one teacher takes all the weight, or one is no longer learned from.
+
+It is raised from what is logged and from nothing else, so that a resumed training, and a report, see the same. A run with
+constant weights raises none: a teacher that is merely hard is not neglected.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agglo.core.errors import TrainingCollapsed
+from agglo.core.runlog import RunLog, read_log
+from agglo.distill.balance.learned import FLOOR
+from agglo.train import Outcome
+from agglo.train.hooks import State
+
+DOMINATES_OVER = 0.9
+"""Share of the highest weight that a floor leaves to be had: with three teachers and a floor of 0.05, 0.81."""
+LONG = 0.1
+"""Share of all steps for which something must last."""
+LOOKS = 100
+"""How often a training is looked at, about: a long log is not gone through at every entry."""
+LEAST_ENTRIES = 5
+"""Logged steps for which it must last, where the share is less."""
+NEGLECTED_UNDER = 0.5
+"""Share of the uniform weight under which a teacher is neglected."""
+STALLED_UNDER = 0.01
+"""Rise of a cosine, from the middle of what is logged to its end, under which a teacher is not learned from."""
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What is wrong with whom, since when."""
+
+    kind: Literal["dominates", "neglected"]
+    teacher: str
+    step: int
+
+    def in_words(self) -> str:
+        """Say it, and what to do."""
+        found = {
+            "dominates": f"the balancer gives nearly all weight to {self.teacher}: the others hardly count",
+            "neglected": f"{self.teacher} has little weight, and the student no longer learns from it",
+        }[self.kind]
+        return f"since step {self.step}, {found}; try `distill.balance: uniform`, or a regularised one"
+
+
+def alarms_of(log: Sequence[Entry], *, steps: int) -> list[Alarm]:
+    """Return the alarms of a log of stage 1, one at most for every kind and teacher; none without teachers, or with one alone.
+
+    Args:
+        log: entries `{step, teachers: {name: {weight, cosine}}}` in order; others are passed over.
+        steps: of the whole training.
+    """
+    entries = [entry for entry in log if "teachers" in entry]
+    names = list(entries[-1]["teachers"]) if entries else []
+    if len(names) < 2:
+        return []
+    found = [_dominates(entries, name, steps) for name in names]
+    found += [_neglected(entries, name, steps) for name in names]
+    return [alarm for alarm in found if alarm is not None]
+
+
+def _dominates(entries: Sequence[Entry], name: str, steps: int) -> Alarm | None:
+    """Return an alarm where a weight has stayed over the threshold for long, up to the end of the log."""
+    highest = 1 - FLOOR * (len(entries[-1]["teachers"]) - 1)
+    limit = DOMINATES_OVER * highest
+    stretch = _last_stretch(entries, lambda entry: entry["teachers"][name]["weight"] > limit)
+    return Alarm("dominates", name, stretch[0]["step"]) if _is_long(stretch, steps) else None
+
+
+def _neglected(entries: Sequence[Entry], name: str, steps: int) -> Alarm | None:
+    """Return an alarm where a teacher of little weight has not come closer in the second half of the stretch."""
+    least = NEGLECTED_UNDER / len(entries[-1]["teachers"])
+    stretch = _last_stretch(entries, lambda entry: entry["teachers"][name]["weight"] < least)
+    if not _is_long(stretch, steps):
+        return None
+    cosines = [entry["teachers"][name]["cosine"] for entry in stretch]
+    half = len(cosines) // 2
+    rise = sum(cosines[half:]) / (len(cosines) - half) - sum(cosines[:half]) / half
+    return Alarm("neglected", name, stretch[0]["step"]) if rise < STALLED_UNDER else None
+
+
+def _last_stretch(entries: Sequence[Entry], holds: Callable[[Entry], bool]) -> Sequence[Entry]:
+    """Return the entries at the end of the log for which something holds without a break."""
+    first = len(entries)
+    while first > 0 and holds(entries[first - 1]):
+        first -= 1
+    return entries[first:]
+
+
+def _is_long(stretch: Sequence[Entry], steps: int) -> bool:
+    return len(stretch) >= LEAST_ENTRIES and stretch[-1]["step"] - stretch[0]["step"] >= LONG * steps
+
+
+class AlarmHook:
+    """Looks at what has been logged, writes each alarm once into the log, says it aloud, and stops the training if asked to."""
+
+    def __init__(self, log: RunLog, *, every: int, is_stopping: bool, tell: Callable[[str], None]) -> None:
+        """Go on from what the log already holds.
+
+        Args:
+            log: of the training, which a `LogHook` writes before this hook is asked.
+            every: steps between two entries.
+            is_stopping: whether an alarm ends the training.
+            tell: called with every new alarm in words.
+        """
+        self.log, self.every, self.is_stopping, self.tell = log, every, is_stopping, tell
+        self.entries = list(read_log(log.path)) if log.path.exists() else []
+        self.raised = {
+            (entry["alarm"]["kind"], entry["alarm"]["teacher"]) for entry in self.entries if "alarm" in entry
+        }
+
+    def __call__(self, state: State, outcome: Outcome) -> None:
+        if state.step % self.every and not state.is_last and state.step != 1:
+            return
+        self.entries.append({"step": state.step, **_figures(outcome)})
+        if len(self.entries) % max(1, state.steps // self.every // LOOKS) and not state.is_last:
+            return
+        for alarm in alarms_of(self.entries, steps=state.steps):
+            if (alarm.kind, alarm.teacher) in self.raised:
+                continue
+            self.raised.add((alarm.kind, alarm.teacher))
+            self.log.write(
+                step=state.step, alarm={"kind": alarm.kind, "teacher": alarm.teacher, "since": alarm.step}
+            )
+            self.tell(alarm.in_words())
+            if self.is_stopping:
+                raise TrainingCollapsed(
+                    f"no teacher may take over, but {alarm.in_words()} (`distill.on_collapse: stop`; the last checkpoint is kept)"
+                )
+
+
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    """Return the weights and cosines of an outcome as they stand in the log."""
+    teachers: dict[str, dict[str, float]] = {}
+    for path, value in outcome.scalars.items():
+        head, _, rest = path.partition("/")
+        name, _, figure = rest.rpartition("/")
+        if head == "teachers" and figure in {"weight", "cosine"}:
+            teachers.setdefault(name, {})[figure] = float(value)
+    return {"teachers": teachers}

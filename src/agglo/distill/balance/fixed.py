@@ -1,0 +1,91 @@
+"""Balancers without anything to train: constants, chance, and rules on the losses themselves."""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from agglo.distill.balance.protocol import (
+    Balancer,
+    Embedding,
+    ImageLosses,
+    OwnLoss,
+    RunningLosses,
+    Sizes,
+    Weights,
+)
+
+Targets = Sequence[Float[Tensor, "batch ..."]]
+
+
+@final
+class UniformBalancer(Balancer):
+    """Every teacher counts the same: eq. 3 of arXiv 2504.02351 divided by the number of teachers."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+        return torch.full_like(losses, 1 / losses.shape[1]), losses.new_zeros(())
+
+
+@final
+class StaticBalancer(Balancer):
+    """Every teacher counts as somebody says (`distill.weights`), for all images alike; uniform where nobody does."""
+
+    shares: Tensor
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        equal = (1 / sizes.num_teachers,) * sizes.num_teachers
+        self.register_buffer("shares", torch.tensor(sizes.shares or equal))
+
+    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+        return self.shares.expand_as(losses).clone(), losses.new_zeros(())
+
+
+@final
+class RandomBalancer(Balancer):
+    """New weights for every batch, a softmax of standard normals (RLW, arXiv 2111.10603): the cheap control of clever schemes."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+        weights = torch.randn(losses.shape[1], device=losses.device).softmax(dim=0)
+        return weights.expand_as(losses).clone(), losses.new_zeros(())
+
+
+@final
+class AdaLossBalancer(Balancer):
+    """Weights inversely proportional to the running mean of each loss (AdaLoss, as AM-RADIO uses it, section 4.4)."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.running = RunningLosses(sizes.num_teachers)
+
+    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+        inverse = 1 / self.running(losses)
+        return (inverse / inverse.sum()).expand_as(losses).clone(), losses.new_zeros(())
+
+
+@final
+class TeacherDropBalancer(Balancer):
+    """UNIC's dropping of teachers (arXiv 2408.05088): of every image the one with the largest loss counts, each other by a coin.
+
+    Those that count have equal weight, and weights sum to 1 on the mean over the batch. In evaluation every teacher counts.
+    """
+
+    KEPT = 0.5
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+        if not self.training:
+            return torch.full_like(losses, 1 / losses.shape[1]), losses.new_zeros(())
+        counts = (torch.rand_like(losses) < self.KEPT).to(losses.dtype)
+        counts = counts.scatter(1, losses.detach().argmax(dim=1, keepdim=True), 1.0)
+        return counts / counts.sum() * len(counts), losses.new_zeros(())

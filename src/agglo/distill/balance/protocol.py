@@ -1,0 +1,83 @@
+"""What every balancer keeps: weights for every image of a batch, and a loss of its own.
+
+To add one: a `@final` subclass of `Balancer` that is built from `Sizes`, named in `BALANCERS`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from agglo.train.devices import mean_over_processes
+
+Weights = Float[Tensor, "batch teachers"]
+ImageLosses = Float[Tensor, "batch teachers"]
+Embedding = Float[Tensor, "batch embed h w"]
+OwnLoss = Float[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a balancer is built for.
+
+    Attributes:
+        embed_dim: width of the student's embedding.
+        teacher_dims: width of each teacher's map, in the order of the weights.
+        shares: how much each teacher is to count, where somebody says so; they sum to 1.
+    """
+
+    embed_dim: int
+    teacher_dims: tuple[int, ...]
+    shares: tuple[float, ...] | None = None
+
+    @property
+    def num_teachers(self) -> int:
+        """How many teachers there are."""
+        return len(self.teacher_dims)
+
+
+class Balancer(nn.Module, ABC):
+    """Abstract: gives weights, and a loss of its own that trains them.
+
+    What it decides from is the mean over all processes, so that several never drift apart.
+    """
+
+    @abstractmethod
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Sequence[Float[Tensor, "batch ..."]]
+    ) -> tuple[Weights, OwnLoss]:
+        """Return weights and the balancer's own loss (0 where nothing is learned by one).
+
+        Args:
+            embedding: of the student.
+            losses: of each image, for each teacher.
+            targets: the normalised map `[batch, dim, h, w]` of each teacher.
+
+        Returns:
+            Weights of every image, which sum to 1 (on the mean over the batch), without gradient unless the form is one that is
+            printed so; and the loss that trains the balancer, in which embedding and losses are constants.
+        """
+
+
+class RunningLosses(nn.Module):
+    """Running mean of every teacher's loss, corrected for having started from zero as Adam's are; moves in training only."""
+
+    mean: Tensor
+    share_seen: Tensor
+
+    def __init__(self, num_teachers: int, momentum: float = 0.99) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(num_teachers))
+        self.register_buffer("share_seen", torch.zeros(()))
+
+    @torch.no_grad()
+    def forward(self, losses: ImageLosses) -> Float[Tensor, " teachers"]:
+        """Take the losses of a batch in; return the means, these included."""
+        if self.training:
+            self.mean.lerp_(mean_over_processes(losses.detach().mean(dim=0)), 1 - self.momentum)
+            self.share_seen.lerp_(torch.ones_like(self.share_seen), 1 - self.momentum)
+        return (self.mean / self.share_seen.clamp_min(1e-8)).clamp_min(1e-8)
