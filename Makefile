@@ -3,6 +3,7 @@
 #   make demo    set up, then run the whole path on synthetic patients; ends in runs/phantom-quick/report.html
 #   make test    set up, run `check`, then the tests
 #   make check   ruff and mypy
+#   make parity  install Meta's sam2 beside the environment, then run every comparison with other implementations
 #   make venv    only set up (.venv, with the tools for development)
 #   make clean   remove .venv, caches and build outputs; runs/ stays
 #
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check venv clean
+.PHONY: help demo test check parity venv clean
 
 # Trust whom the machine trusts, as a hospital's proxy may need it.
 export UV_SYSTEM_CERTS ?= 1
@@ -20,6 +21,8 @@ export UV_SYSTEM_CERTS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 MANIFESTS := pyproject.toml runtime/pyproject.toml constraints.txt
+PARITY := $(VENV)/parity
+SAM2 := sam2==1.1.0 hydra-core==1.3.8 omegaconf==2.4.0 "antlr4-python3-runtime==4.9.3" iopath==0.1.10 portalocker==4.4.2 tqdm==4.70.1
 IS_NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 help:
@@ -35,6 +38,11 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What only this needs stays out of the environment (sam2 also brings a top-level package `training`). Nothing may be skipped.
+parity: $(VENV)/.parity
+	PYTHONPATH=$(PARITY) $(BIN)/python -m pytest tests/parity --junitxml=$(VENV)/parity.xml
+	@! grep -q '<skipped' $(VENV)/parity.xml || { echo "parity: comparisons were skipped, see above" >&2; exit 1; }
 
 venv: $(VENV)/.dev
 
@@ -75,3 +83,9 @@ $(VENV)/.base: $(BIN)/python $(MANIFESTS)
 $(VENV)/.dev: $(BIN)/python $(MANIFESTS)
 	$(call install,-e ./runtime -e ".[dev]")
 	@touch $(VENV)/.base $@
+
+# Without its dependencies and without isolation, so that no second torch comes along; its CUDA extension is for masks only.
+$(VENV)/.parity: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet wheel setuptools
+	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --upgrade --target $(PARITY) $(SAM2)
+	@touch $@

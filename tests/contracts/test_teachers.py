@@ -1,66 +1,63 @@
 """What every teacher of the catalogue promises, checked on the same architecture in a tiny size."""
 
 import copy
-from dataclasses import replace
 
 import pytest
 import torch
 
+from agglo.core.errors import FeatureMismatch
 from agglo.core.shapes import FeatureSpec
-from agglo.teachers import CATALOGUE, Teacher, build_from_entry, preprocess
+from agglo.teachers import CATALOGUE, Teacher, build_from_entry, lacks_of, preprocess
+from tiny_teachers import INPUT_PX, kind_of, oblong, shrunk
 
-TINY = {  # family: (architecture, dim, rows and cols of an oblong input)
-    "sam2": (
-        {
-            "hidden_size": 8,
-            "blocks_per_stage": [1, 1, 2, 1],
-            "embed_dim_per_stage": [8, 16, 24, 32],
-            "num_attention_heads_per_stage": [1, 2, 2, 4],
-            "window_size_per_stage": [8, 4, 4, 2],
-            "global_attention_blocks": [3],
-        },
-        256,
-        (64, 96),
-    ),
-    "dinov2": (
-        {
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "image_size": 56,
-            "patch_size": 14,
-        },
-        16,
-        (42, 70),
-    ),
-    "medclip": (
-        {"embed_dim": 8, "depths": (2, 2, 2, 2), "num_heads": (1, 2, 2, 4), "window_size": 2},
-        64,
-        (64, 96),
-    ),
-}
+EVERY_MAP = [(name, chosen) for name, entry in CATALOGUE.items() for chosen in entry.maps]
 
 
-@pytest.fixture(params=CATALOGUE)
-def teacher(request):
-    torch.manual_seed(0)
-    entry = CATALOGUE[request.param]
-    architecture, dim, _ = TINY[entry.family]
-    return build_from_entry(replace(entry, architecture=architecture, dim=dim), weights="random")
+@pytest.fixture(params=EVERY_MAP, ids="-".join)
+def entry(request):
+    name, chosen = request.param
+    return shrunk(CATALOGUE[name]).with_map(chosen)
 
 
 @pytest.fixture
-def images(teacher):
-    entry = CATALOGUE[teacher.spec.name]
-    rows, cols = TINY[entry.family][2]
+def teacher(entry):
+    torch.manual_seed(0)
+    return build_from_entry(entry, weights="random")
+
+
+@pytest.fixture
+def images(entry):
+    rows, cols = oblong(entry)
     grey = torch.rand(2, max(rows, cols), max(rows, cols), generator=torch.Generator().manual_seed(1))
     return preprocess(entry, grey)[..., :rows, :cols]
 
 
-def test_spec_is_the_entrys(teacher):
-    entry = CATALOGUE[teacher.spec.name]
+def test_spec_is_the_entrys(teacher, entry):
     assert isinstance(teacher, Teacher)
-    assert teacher.spec == FeatureSpec(entry.name, TINY[entry.family][1], entry.input_px, entry.stride_px)
+    choice = entry.maps[entry.map]
+    expected = FeatureSpec(entry.name, choice.dim, entry.input_px, choice.stride_px, entry.summary_dim)
+    assert teacher.spec == expected
+
+
+def test_lacks_nothing_that_is_asked_of_teachers_of_your_own(entry):
+    torch.manual_seed(0)
+    assert lacks_of(build_from_entry(entry, weights="random", input_px=INPUT_PX[kind_of(entry)])) == []
+
+
+def test_a_summary_comes_with_the_map_or_not_at_all(teacher, images):
+    seen = teacher.look(images)
+    torch.testing.assert_close(seen.map, teacher.feature_map(images), rtol=0, atol=0)
+    if teacher.spec.summary_dim is None:
+        assert seen.summary is None
+        with pytest.raises(
+            FeatureMismatch, match="must have a summary vector to give one, but has only a map"
+        ):
+            teacher.summary(images)
+        return
+    assert seen.summary.shape == (2, teacher.spec.summary_dim)
+    assert seen.summary.isfinite().all()
+    assert not torch.equal(seen.summary[0], seen.summary[1])
+    torch.testing.assert_close(teacher.summary(images), seen.summary, rtol=0, atol=0)
 
 
 def test_map_has_the_promised_shape(teacher, images):

@@ -1,70 +1,99 @@
-"""Teachers against the libraries themselves: transformers on its own files, and timm's independent implementations."""
+"""Teachers against the libraries: each official model with random weights, saved as it is published, read by our path.
+
+Two implementations of the same network must agree to `TOLERANCE` of the largest value, in float32 and with the same attention
+kernel.
+"""
 
 import re
+from functools import partial
 
 import pytest
 import torch
+from torch import nn
 
-from agglo.core.shapes import FeatureSpec
-from agglo.teachers import dinov2, medclip, sam2
-from agglo.teachers.weights import load_strict, read_state
+from agglo.teachers import build_encoder, build_from_entry
+from agglo.teachers.layout import load_published
+from agglo.teachers.reading import read_state
+from tiny_teachers import MAKERS, tiny_entry
 
 transformers = pytest.importorskip("transformers")
 timm = pytest.importorskip("timm")
 
-SAM2 = {
-    "hidden_size": 8,
-    "blocks_per_stage": [1, 1, 2, 1],
-    "embed_dim_per_stage": [8, 16, 32, 64],
-    "num_attention_heads_per_stage": [1, 2, 4, 8],
-    "window_size_per_stage": [8, 4, 4, 2],
-    "global_attention_blocks": [3],
-}
-DINOV2 = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "image_size": 56,
-    "patch_size": 14,
-}
-SWIN = {"embed_dim": 8, "depths": (2, 2, 2, 2), "num_heads": (1, 2, 2, 4), "window_size": 2}
+TOLERANCE = 1e-5
 
 
-@pytest.fixture
-def images():
-    torch.manual_seed(0)
-    return torch.randn(2, 3, 64, 96)
+def apart(found, expected):
+    """Return the largest difference as a share of the largest expected value."""
+    assert found.shape == expected.shape
+    return ((found - expected).abs().max() / expected.abs().max()).item()
 
 
 def randomise(module):
-    """Give every parameter a value of its own, also those that start at 0 or 1."""
+    """Give every weight and statistic a value of its own, also those that start at 0 or 1."""
     with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(0.2 * torch.randn_like(parameter))
+        for name, value in module.state_dict().items():
+            if name.endswith("running_var"):
+                value.copy_(0.5 + torch.rand_like(value))
+            elif value.is_floating_point():
+                value.copy_(0.2 * torch.randn_like(value))
     return module.eval()
 
 
-def test_sam2_is_the_image_embedding_of_sam2_model(images):
-    """`Sam2Model` hands its decoder the same map, plus the constant `no_memory_embedding`."""
-    vision = sam2.build_encoder(SAM2).config
+def teacher_of(entry, state, folder):
+    """Save a state as a published file and load it as a user would."""
+    torch.save(state, folder / "weights.pt")
+    return build_from_entry(entry, weights=folder / "weights.pt")
+
+
+def rename(state, renames):
+    found = {}
+    for key, value in state.items():
+        for pattern, replacement in renames:
+            key = re.sub(pattern, replacement, key)
+        found[key] = value
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def images_of(*size):
+    return torch.randn(2, 3, *size)
+
+
+def test_sam2_is_the_image_embedding_of_sam2_model(tmp_path):
+    """`Sam2Model` hands its decoder the map with the constant `no_memory_embedding`: `fpn-no-mem`."""
+    entry = tiny_entry("sam2")
+    vision = build_encoder(entry).config
     vision.backbone_feature_sizes = [[64, 64], [32, 32], [16, 16]]
     config = transformers.Sam2Config(
         vision_config=vision,
         prompt_encoder_config=transformers.Sam2PromptEncoderConfig(image_size=256),
     )
     model = randomise(transformers.Sam2Model(config))
-    encoder = sam2.build_encoder(SAM2)
-    load_strict(encoder, sam2.adapt(dict(model.state_dict())), where="Sam2Model")
-    teacher = sam2.Sam2Teacher(encoder, FeatureSpec("tiny", 256, 256, 16))
     square = torch.randn(1, 3, 256, 256)
-    expected = model.get_image_embeddings(square)[-1] - model.no_memory_embedding.reshape(1, -1, 1, 1)
-    torch.testing.assert_close(teacher.feature_map(square), expected, rtol=1e-4, atol=1e-4)
+    expected = model.get_image_embeddings(square)[-1]
+    teacher = teacher_of(entry.with_map("fpn-no-mem"), model.state_dict(), tmp_path)
+    assert apart(teacher.feature_map(square), expected) <= TOLERANCE
+    plain = teacher_of(entry, model.state_dict(), tmp_path)
+    constant = model.no_memory_embedding.reshape(1, -1, 1, 1)
+    assert apart(plain.feature_map(square), expected - constant) <= TOLERANCE
 
 
-def test_sam2_trunk_is_timms_hiera_loaded_from_metas_names(images):
+def test_sam2_trunk_is_timms_hiera_loaded_from_metas_names():
     """timm's Hiera, written from Meta's code, keeps Meta's names but for its MLPs."""
     from timm.models.hieradet_sam2 import HieraDet
 
+    from agglo.teachers import sam2
+
+    entry = tiny_entry("sam2")
+    sizes = {
+        **entry.architecture,
+        "embed_dim_per_stage": [8, 16, 32, 64],
+    }  # timm doubles the width at each stage
+    encoder = sam2.build_encoder({**sizes, "num_attention_heads_per_stage": [1, 2, 4, 8]}).eval()
     trunk = randomise(
         HieraDet(
             embed_dim=8,
@@ -76,72 +105,254 @@ def test_sam2_trunk_is_timms_hiera_loaded_from_metas_names(images):
             global_pool="",
         )
     )
-    state = {}
-    for key, value in trunk.state_dict().items():
-        if key.startswith("head."):
-            continue
-        name = key.replace("mlp.fc1", "mlp.layers.0").replace("mlp.fc2", "mlp.layers.1")
-        state[f"image_encoder.trunk.{name}"] = value
-    encoder = sam2.build_encoder(SAM2).eval()
+    own = {key: value for key, value in trunk.state_dict().items() if not key.startswith("head.")}
+    renames = ((r"mlp\.fc1", "mlp.layers.0"), (r"mlp\.fc2", "mlp.layers.1"), (r"^", "image_encoder.trunk."))
+    state = rename(own, renames)
     for key, value in encoder.neck.state_dict().items():
         state["image_encoder.neck." + re.sub(r"convs\.(\d)\.", r"convs.\1.conv.", key)] = value
-    load_strict(encoder, sam2.adapt(state), where="timm")
+    load_published(encoder, state, sam2.LAYOUT, where="timm")
     square = torch.randn(1, 3, 224, 224)
     expected = trunk.forward_intermediates(square, indices=[0, 1, 2, 3], intermediates_only=True)
     found = encoder.backbone(square).intermediate_hidden_states
     for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours.permute(0, 3, 1, 2), theirs, rtol=1e-3, atol=1e-3)
+        assert apart(ours.permute(0, 3, 1, 2), theirs) <= TOLERANCE
 
 
-def test_dinov2_is_timms_vision_transformer_loaded_from_original_names():
+def test_dinov2_is_timms_vision_transformer_loaded_from_original_names(tmp_path):
     from timm.models.vision_transformer import VisionTransformer
 
     network = randomise(
         VisionTransformer(
-            img_size=56, patch_size=14, embed_dim=32, depth=2, num_heads=2, init_values=1.0, num_classes=0
+            img_size=56, patch_size=14, embed_dim=16, depth=2, num_heads=2, init_values=1.0, num_classes=0
         )
     )
-    state = dict(network.state_dict()) | {"mask_token": torch.zeros(1, 32)}
-    encoder = dinov2.build_encoder(DINOV2)
-    load_strict(encoder, dinov2.adapt(state), where="timm")
-    teacher = dinov2.Dinov2Teacher(encoder, FeatureSpec("tiny", 32, 56, 14))
-    square = torch.randn(2, 3, 56, 56)
-    tokens = network.forward_features(square)[:, 1:]
-    expected = tokens.transpose(1, 2).unflatten(2, (4, 4))
-    torch.testing.assert_close(teacher.feature_map(square), expected, rtol=1e-4, atol=1e-4)
+    state = dict(network.state_dict()) | {"mask_token": torch.zeros(1, 16)}
+    seen = teacher_of(tiny_entry("dinov2"), state, tmp_path).look(square := images_of(56, 56))
+    tokens = network.forward_features(square)
+    assert apart(seen.map, tokens[:, 1:].transpose(1, 2).unflatten(2, (4, 4))) <= TOLERANCE
+    assert apart(seen.summary, tokens[:, 0]) <= TOLERANCE
 
 
-def test_dinov2_reads_what_transformers_saves(tmp_path):
+def test_registers_are_timms_vision_transformer_loaded_from_original_names(tmp_path):
+    """timm keeps the class token's position in the class token itself; the original adds it to a table of positions."""
+    from timm.layers import SwiGLUPacked
+    from timm.models.vision_transformer import VisionTransformer
+
+    network = randomise(
+        VisionTransformer(
+            img_size=56,
+            patch_size=14,
+            embed_dim=16,
+            depth=2,
+            num_heads=2,
+            init_values=1.0,
+            num_classes=0,
+            mlp_ratio=6.0,  # 2 x 48: two thirds of 4 x 16, rounded up to a multiple of 8, twice
+            mlp_layer=SwiGLUPacked,
+            act_layer=nn.SiLU,
+            reg_tokens=4,
+            no_embed_class=True,
+        )
+    )
+    renames = ((r"^reg_token$", "register_tokens"), (r"mlp\.fc1", "mlp.w12"), (r"mlp\.fc2", "mlp.w3"))
+    state = rename(network.state_dict(), renames) | {"mask_token": torch.zeros(1, 16)}
+    state["pos_embed"] = torch.cat([torch.zeros(1, 1, 16), state["pos_embed"]], dim=1)
+    seen = teacher_of(tiny_entry("registers"), state, tmp_path).look(square := images_of(56, 56))
+    tokens = network.forward_features(square)
+    assert apart(seen.map, tokens[:, 5:].transpose(1, 2).unflatten(2, (4, 4))) <= TOLERANCE
+    assert apart(seen.summary, tokens[:, 0]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["dinov2", "registers"])
+def test_dinov2_reads_what_transformers_saves(tmp_path, kind):
     """transformers writes the old attention names, as the published RAD-DINO file has them."""
-    model = randomise(dinov2.build_encoder(DINOV2))
+    entry = tiny_entry(kind)
+    model = randomise(build_encoder(entry))
     model.save_pretrained(tmp_path)
-    state = read_state(tmp_path / "model.safetensors")
-    assert "encoder.layer.0.attention.attention.query.weight" in state
-    encoder = dinov2.build_encoder(DINOV2)
-    load_strict(encoder, dinov2.adapt(state), where="transformers")
-    oblong = torch.randn(1, 3, 42, 70)
-    expected = model(oblong).last_hidden_state[:, 1:].transpose(1, 2).unflatten(2, (3, 5))
-    found = dinov2.Dinov2Teacher(encoder, FeatureSpec("tiny", 32, 56, 14)).feature_map(oblong)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert "encoder.layer.0.attention.attention.query.weight" in read_state(tmp_path / "model.safetensors")
+    oblong = images_of(42, 70)
+    seen = build_from_entry(entry, weights=tmp_path).look(oblong)
+    tokens = model(oblong).last_hidden_state
+    assert apart(seen.map, tokens[:, -15:].transpose(1, 2).unflatten(2, (3, 5))) <= TOLERANCE
+    assert apart(seen.summary, tokens[:, 0]) <= TOLERANCE
 
 
-def test_swin_reads_what_transformers_saves(tmp_path, images):
-    model = randomise(medclip.build_encoder(SWIN))
-    model.save_pretrained(tmp_path)
-    state = read_state(tmp_path / "model.safetensors")
-    assert "encoder.layers.0.blocks.0.attention.self.query.weight" in state
-    encoder = medclip.build_encoder(SWIN)
-    load_strict(encoder, medclip.adapt(state), where="transformers")
-    found = medclip.MedclipTeacher(encoder, FeatureSpec("tiny", 64, 64, 32)).feature_map(images)
-    expected = model(images, output_hidden_states=True)
-    tokens = expected.last_hidden_state.transpose(1, 2).unflatten(2, (2, 3))
-    torch.testing.assert_close(found, tokens, rtol=1e-4, atol=1e-4)
-    pooled = found.mean(dim=(2, 3))
-    torch.testing.assert_close(pooled, expected.pooler_output, rtol=1e-4, atol=1e-4)
+class PlainMedClip(nn.Module):
+    """MedCLIP's vision side as its paper and file have it: a tower under `vision_model.model`, a projection, text beside it."""
+
+    def __init__(self, tower, dim):
+        super().__init__()
+        self.vision_model = nn.Module()
+        self.vision_model.model = tower
+        self.vision_model.projection_head = nn.Linear(dim, 12, bias=False)
+        self.text_model = nn.Module()
+        self.text_model.model = nn.Linear(2, 2)
+        self.text_model.projection_head = nn.Linear(2, 2, bias=False)
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, images):
+        seen = self.vision_model.model(images)
+        return seen.last_hidden_state, self.vision_model.projection_head(seen.pooler_output)
 
 
-def test_every_encoder_attends_through_sdpa():
-    for family, architecture in ((sam2, SAM2), (dinov2, DINOV2), (medclip, SWIN)):
-        encoder = family.build_encoder(architecture)
-        configs = [module.config for module in encoder.modules() if hasattr(module, "config")]
-        assert {config._attn_implementation for config in configs} == {"sdpa"}
+@pytest.mark.parametrize("size", [(64, 96), (128, 128)])
+def test_medclip_is_its_plain_definition(tmp_path, size):
+    entry = tiny_entry("medclip")
+    tower = build_encoder(entry)
+    plain = randomise(PlainMedClip(tower, 64))
+    tower.save_pretrained(tmp_path)  # under the old names, as MedCLIP's file has them
+    old = read_state(tmp_path / "model.safetensors")
+    assert "encoder.layers.0.blocks.0.attention.self.query.weight" in old
+    own = {
+        key: value for key, value in plain.state_dict().items() if not key.startswith("vision_model.model.")
+    }
+    state = {f"vision_model.model.{key}": value for key, value in old.items()} | own
+    teacher = teacher_of(entry, state, tmp_path)
+    tokens, projected = plain(pictures := images_of(*size))
+    seen = teacher.look(pictures)
+    cells = (size[0] // 32, size[1] // 32)
+    assert apart(seen.map, tokens.transpose(1, 2).unflatten(2, cells)) <= TOLERANCE
+    assert apart(plain.vision_model.projection_head(seen.summary), projected) <= TOLERANCE
+
+
+def test_medclips_third_stage_is_what_its_patch_merging_reads(tmp_path):
+    entry = tiny_entry("medclip").with_map("stage3")
+    tower = randomise(build_encoder(entry))
+    read = []
+    tower.encoder.layers[2].downsample.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    pictures = images_of(64, 96)
+    tower(pictures)
+    teacher = teacher_of(entry, tower.state_dict(), tmp_path)
+    assert apart(teacher.feature_map(pictures), read[0].transpose(1, 2).unflatten(2, (4, 6))) <= TOLERANCE
+
+
+@pytest.mark.parametrize("map_name", ["last", "stage3"])
+def test_medclips_resnet_is_torchvisions(tmp_path, map_name):
+    from torchvision.models.resnet import Bottleneck, ResNet
+
+    network = ResNet(Bottleneck, [1, 1, 1, 1])
+    network.fc = nn.Linear(2048, 512, bias=False)
+    randomise(network)
+    state = {f"vision_model.model.{key}": value for key, value in network.state_dict().items()}
+    stages = {}
+    for name in ("layer3", "layer4", "avgpool"):
+        getattr(network, name).register_forward_hook(lambda _, __, out, name=name: stages.update({name: out}))
+    network(pictures := images_of(64, 96))
+    entry = tiny_entry("resnet").with_map(map_name)
+    seen = teacher_of(entry, state | {"logit_scale": torch.zeros(())}, tmp_path).look(pictures)
+    assert apart(seen.map, stages["layer4" if map_name == "last" else "layer3"]) <= TOLERANCE
+    assert apart(seen.summary, stages["avgpool"].flatten(1)) <= TOLERANCE
+
+
+def test_clip_is_the_vision_side_of_clip_model(tmp_path):
+    entry = tiny_entry("clip")
+    config = transformers.CLIPConfig(
+        vision_config=dict(entry.architecture),
+        text_config={
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+        },
+        projection_dim=8,
+    )
+    model = randomise(transformers.CLIPModel(config))
+    square = images_of(56, 56)
+    expected = model.vision_model(square)
+    seen = teacher_of(entry, model.state_dict(), tmp_path).look(square)
+    tokens = expected.last_hidden_state[:, 1:].transpose(1, 2).unflatten(2, (4, 4))
+    assert apart(seen.map, tokens) <= TOLERANCE
+    assert apart(seen.summary, expected.pooler_output) <= TOLERANCE
+
+
+def to_openai(network):
+    """Write the state of timm's CLIP tower as OpenAI and open_clip do."""
+    renames = (
+        (r"^patch_embed\.proj", "conv1"),
+        (r"^norm_pre", "ln_pre"),
+        (r"^norm\.", "ln_post."),
+        (r"^blocks", "transformer.resblocks"),
+        (r"(resblocks\.\d+)\.norm", r"\1.ln_"),
+        (r"attn\.qkv\.", "attn.in_proj_"),
+        (r"attn\.proj", "attn.out_proj"),
+        (r"mlp\.fc1", "mlp.c_fc"),
+        (r"mlp\.fc2", "mlp.c_proj"),
+        (r"^", "visual."),
+    )
+    state = rename(network.state_dict(), renames)
+    state["visual.class_embedding"] = state.pop("visual.cls_token").flatten()
+    state["visual.positional_embedding"] = state.pop("visual.pos_embed")[0]
+    return state | {"visual.proj": torch.zeros(16, 8), "logit_scale": torch.zeros(())}
+
+
+def test_clip_is_timms_vision_transformer_loaded_from_openais_names(tmp_path):
+    from timm.layers import QuickGELU
+    from timm.models.vision_transformer import VisionTransformer
+
+    network = randomise(
+        VisionTransformer(
+            img_size=56,
+            patch_size=14,
+            embed_dim=16,
+            depth=2,
+            num_heads=2,
+            mlp_ratio=2.0,
+            num_classes=0,
+            pre_norm=True,
+            act_layer=QuickGELU,
+            norm_layer=partial(nn.LayerNorm, eps=1e-5),
+        )
+    )
+    entry = tiny_entry("clip").with_map("normed")
+    seen = teacher_of(entry, to_openai(network), tmp_path).look(square := images_of(56, 56))
+    tokens = network.forward_features(square)
+    assert apart(seen.map, tokens[:, 1:].transpose(1, 2).unflatten(2, (4, 4))) <= TOLERANCE
+    assert apart(seen.summary, tokens[:, 0]) <= TOLERANCE
+
+
+def test_sam_is_the_vision_side_of_sam_model(tmp_path):
+    """`hidden_states[-1]` of transformers is the map before the neck, `last_hidden_state` the one after it."""
+    entry = tiny_entry("sam")
+    config = transformers.SamConfig(vision_config=dict(entry.architecture))
+    model = randomise(transformers.SamModel(config))
+    square = images_of(64, 64)
+    expected = model.vision_encoder(square, output_hidden_states=True)
+    before = teacher_of(entry, model.state_dict(), tmp_path).feature_map(square)
+    after = teacher_of(entry.with_map("neck"), model.state_dict(), tmp_path).feature_map(square)
+    assert apart(before, expected.hidden_states[-1].permute(0, 3, 1, 2)) <= TOLERANCE
+    assert apart(after, expected.last_hidden_state) <= TOLERANCE
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 64)], ids=["trained size", "another size"])
+def test_sam_is_timms_vision_transformer_loaded_from_metas_names(tmp_path, size):
+    from timm.models.vision_transformer_sam import VisionTransformerSAM
+
+    network = randomise(
+        VisionTransformerSAM(
+            img_size=64,
+            patch_size=16,
+            embed_dim=16,
+            depth=2,
+            num_heads=2,
+            mlp_ratio=2.0,
+            num_classes=0,
+            use_rel_pos=True,
+            window_size=3,
+            global_attn_indexes=(1,),
+            neck_chans=256,
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        )
+    )
+    renames = ((r"mlp\.fc", "mlp.lin"), (r"^", "image_encoder."))
+    state = rename(network.state_dict(), renames) | {"mask_decoder.x": torch.zeros(1)}
+    entry = tiny_entry("sam").with_map("neck")
+    pictures = images_of(*size)
+    expected = network.forward_features(pictures)
+    assert apart(teacher_of(entry, state, tmp_path).feature_map(pictures), expected) <= TOLERANCE
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MAKERS if kind != "resnet"])
+def test_every_encoder_attends_through_sdpa(kind):
+    encoder = build_encoder(tiny_entry(kind))
+    configs = [module.config for module in encoder.modules() if hasattr(module, "config")]
+    assert {config._attn_implementation for config in configs} == {"sdpa"}

@@ -22,8 +22,9 @@ from agglo.features import Normaliser
 from agglo.recipes import build
 from agglo.recipes.align import labelled_source
 from agglo.recipes.environment import environment
+from agglo.recipes.teachers import teacher_entry
 from agglo.students import calibrate_norms
-from agglo.teachers import entry_of, spec_of
+from agglo.teachers import spec_of
 from agglo.train import Task
 from agglo.train.devices import wait_for
 from agglo.train.ema import MovingAverage
@@ -137,7 +138,7 @@ def _mask_batch(recipe: Recipe, *, stride_px: int) -> dict[str, torch.Tensor]:
 
 def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
     """Return a distilling task with features of the right shapes; what is in them costs nothing."""
-    specs = {each.key: spec_of(entry_of(each.name), input_px=each.input_px) for each in recipe.teachers}
+    specs = {each.key: spec_of(teacher_entry(each), input_px=each.input_px) for each in recipe.teachers}
     hidden = max(spec.dim for spec in specs.values())
     targets: dict[str, TeacherTarget] = {}
     for name, spec in specs.items():

@@ -1,7 +1,7 @@
 """`agglo teachers` and `agglo students`: what there is."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command(
         "teachers",
-        help="The teachers: size, width, grid, licence, whether weights are here, how to get them.",
+        help="The teachers: size, width, grid, summary, maps to choose from, licence, whether weights are here, how to get them.",
     )(teachers)
     app.command("students", help="The students: parameters, multiply-adds, input, embedding.")(students)
 
@@ -26,12 +26,31 @@ def teachers(as_json: AsJson = False) -> None:
         print(json.dumps(rows, indent=2))
         return
     for row in rows:
-        state = "weights are here" if row["has_weights"] else "weights are not here"
-        rows_cols = "x".join(str(cells) for cells in row["grid"])
-        print(
-            f"{row['name']:<12} {row['parameters'] / 1e6:7.2f} M  {row['input_px']:>5} px -> {row['dim']}x{rows_cols:<6} "
-            f"{state:<21} licence {row['licence']}\n{'':13}{row['how_to_get']}"
+        print(_teacher(row))
+    print(
+        "\nBeside these: timm:NAME, hf:NAME_OR_FOLDER and python:MODULE:CALLABLE bring a teacher of your own (docs/teachers.md)."
+    )
+
+
+def _teacher(row: dict[str, Any]) -> str:
+    """Return what is known of one teacher, as a few lines."""
+    state = "weights are here" if row["has_weights"] else "weights are not here"
+    rows_cols = "x".join(str(cells) for cells in row["grid"])
+    summary = f"summary {row['summary_dim']}" if row["summary_dim"] else "no summary"
+    lines = [
+        f"{row['name']:<16} {row['parameters'] / 1e6:7.2f} M  {row['input_px']:>5} px -> {row['dim']}x{rows_cols:<6} "
+        f"{summary:<12} {state:<21} licence {row['licence']}"
+    ]
+    if row["restriction"]:
+        lines.append(f"RESTRICTED: {row['restriction']}")
+    if len(row["maps"]) > 1:
+        lines.append(
+            "map: "
+            + "; ".join(f"{name} ({what})" for name, what in row["maps"].items())
+            + "; the first by default"
         )
+    lines.append(row["how_to_get"])
+    return f"\n{'':17}".join(lines)
 
 
 def students(as_json: AsJson = False) -> None:

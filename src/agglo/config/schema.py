@@ -4,10 +4,12 @@ Paths are taken relative to the working directory. Names of parts (teachers, stu
 built, so that adding one needs no change here.
 """
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from agglo.config.section import FolderName, Fraction, Positive, Rate, Section
 from agglo.config.split import SplitConfig
@@ -74,20 +76,30 @@ class ViewsConfig(Section):
 
 
 class TeacherConfig(Section):
-    """A teacher of the catalogue (`agglo teachers`)."""
+    """A teacher of the catalogue (`agglo teachers`), or of your own (`timm:`, `hf:`, `python:`; docs/teachers.md)."""
 
     name: str
-    weights: Path | None = Field(None, description="file or folder; by default the shipped weights")
+    weights: Path | None = Field(
+        None, description="file or folder; by default the shipped ones, or the hub's"
+    )
     label: FolderName | None = Field(
         None,
         description="what it is called in this run, for one teacher with several weights; by default its name",
     )
     input_px: Positive | None = Field(None, description="by default the catalogue's")
+    map: str | None = Field(
+        None, description="which of its maps (`agglo teachers` lists them); by default the usual one"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_a_choice_not_made(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
+        """Leave out `map` where none is asked for: what was made before there was a choice stays valid."""
+        return {name: value for name, value in dump(self).items() if name != "map" or value is not None}
 
     @property
     def key(self) -> str:
-        """What it is called in this run."""
-        return self.label or self.name
+        """What it is called in this run, also as a folder: of `timm:NAME` and the like only letters, digits and . _ - are kept."""
+        return self.label or re.sub(r"[^A-Za-z0-9._-]+", "-", self.name)
 
 
 class StudentConfig(Section):

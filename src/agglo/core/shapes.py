@@ -1,4 +1,4 @@
-"""Axis names used in every signature, and the two records that cross room borders: what a feature map is, what a student gives.
+"""Axis names used in every signature, and the records that cross room borders: a feature map, what a teacher and a student give.
 
 Axes: `B`/batch, `C` image channels, `H W`/rows cols pixels, `N`/tokens, `E` student width, `F`/dim teacher width, `K`/structures,
 `T` teachers. `h w` are cells of a feature map.
@@ -23,18 +23,27 @@ class FeatureSpec:
         dim: channels of the map.
         input_px: side of the square input the encoder is meant for.
         stride_px: input pixels per cell; a map has `input_px // stride_px` rows and columns.
+        summary_dim: width of the one vector per image that comes with the map; None where there is none.
     """
 
     name: str
     dim: int
     input_px: int
     stride_px: int
+    summary_dim: int | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the map at `input_px`."""
         cells = self.input_px // self.stride_px
         return cells, cells
+
+
+class TeacherFeatures(NamedTuple):
+    """What a teacher gives for a batch of images, in one pass: a dense map and, where it has one, a vector per image."""
+
+    map: Float[Tensor, "batch dim h w"]
+    summary: Float[Tensor, "batch summary_dim"] | None = None
 
 
 class StudentFeatures(NamedTuple):

@@ -93,7 +93,7 @@ def _card(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lesson.plan.seed)
         untrained = family_of(entry).teacher(
-            begin_encoder(entry, frames.images, lesson.plan.seed), spec_of(entry)
+            begin_encoder(entry, frames.images, lesson.plan.seed), spec_of(entry), entry.map
         )
     trained = build_teacher(amount.teacher, weights=weights)
     return Card(

@@ -147,10 +147,7 @@ def _as_config(folder: Path, content: dict[str, Any]) -> ModelConfig:
 
 
 def _card(config: ModelConfig) -> str:
-    teachers = "\n".join(
-        f"- {teacher['name']}: licence {teacher['licence']}; labels it has seen: {teacher['labels_seen']}"
-        for teacher in config.teachers
-    )
+    teachers = "\n".join(_card_line(teacher) for teacher in config.teachers)
     return (
         f"# {config.name}\n\n"
         f"Segments {len(config.structures)} structures ({', '.join(config.structures)}) in grey images, "
@@ -161,4 +158,14 @@ def _card(config: ModelConfig) -> str:
         'masks = agglo.load("THIS_FOLDER").predict(image)  # {structure: bool [H, W]}\n```\n\n'
         f"## Made from\n\n- agglo: {__version__}\n"
         + "".join(f"- {key}: {value}\n" for key, value in config.provenance.items())
+    )
+
+
+def _card_line(teacher: dict[str, Any]) -> str:
+    """Return a teacher's line of the card: its licence, what may restrict a student of it, and what it has seen."""
+    restriction = teacher.get("restriction")
+    return (
+        f"- {teacher['name']}: licence {teacher['licence']}"
+        + (f"; MAY RESTRICT THIS MODEL: {restriction}" if restriction else "")
+        + f"; labels it has seen: {teacher['labels_seen']}"
     )

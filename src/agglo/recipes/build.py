@@ -17,11 +17,12 @@ from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, Sizes, TeacherTa
 from agglo.features import FeatureStore, make_normaliser
 from agglo.features.extract import ReadyTeacher
 from agglo.features.pool import Pool
+from agglo.recipes.teachers import missing_weights as missing_weights
+from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import EMBED_DIM as EMBED_DIM
 from agglo.students import NECKS, Student, build_student, locate
-from agglo.teachers import build_teacher, entry_of
-from agglo.teachers.weights import find_weights_file
+from agglo.teachers import build_from_entry
 from agglo.train import Device, Plan
 
 
@@ -49,7 +50,7 @@ def check_names(recipe: Recipe) -> None:
         problems.append(f"  {problem}")
     for teacher in recipe.teachers:
         try:
-            entry_of(teacher.name)
+            teacher_entry(teacher)
         except ConfigError as problem:
             problems.append(f"  teachers: {problem}")
     if problems:
@@ -88,16 +89,6 @@ def missing_data(recipe: Recipe) -> list[str]:
             f"{split} must be a split (`split.file`), but is absent; make one with `agglo data split`"
         )
     return missing
-
-
-def missing_weights(teacher: TeacherConfig) -> str | None:
-    """Return what a teacher lacks and how to get it; None where its weights are here."""
-    entry = entry_of(teacher.name)
-    if teacher.weights is None and not (entry.is_shipped and entry.shipped_path.is_file()):
-        return f"{teacher.key} needs its weights: {entry.how_to_get}"
-    if teacher.weights is not None and not teacher.weights.exists():
-        return f"{teacher.key} must find its weights at {teacher.weights}, but they are absent"
-    return None
 
 
 def device(recipe: Recipe) -> Device:
@@ -150,22 +141,18 @@ def pool(recipe: Recipe, of: Dataset, parts: Split) -> Pool:
 
 def ready_teacher(config: TeacherConfig) -> ReadyTeacher:
     """Return a teacher ready to look, with the identity of its weights."""
-    entry = entry_of(config.name)
-    teacher = build_teacher(config.name, weights=config.weights, input_px=config.input_px)
+    entry = teacher_entry(config)
+    teacher = build_from_entry(entry, weights=config.weights, input_px=config.input_px)
     identity = {
-        "weights_sha256": sha256_of(weights_file(config)),
+        "weights_sha256": weights_sha256(config),
         "family": entry.family,
         "input_px": teacher.spec.input_px,
         "mean": list(entry.mean),
         "std": list(entry.std),
         "intensity": entry.intensity,
+        **own_identity(entry),
     }
     return ReadyTeacher(entry, teacher, identity)
-
-
-def weights_file(config: TeacherConfig) -> Path:
-    """Return the file that a teacher's weights come from, which need not exist."""
-    return entry_of(config.name).shipped_path if config.weights is None else find_weights_file(config.weights)
 
 
 def student(recipe: Recipe, *, stream: str) -> Student:

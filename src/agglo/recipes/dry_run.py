@@ -4,9 +4,11 @@ from agglo.config.schema import Recipe, TrainingConfig
 from agglo.core.errors import WeightsError
 from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.recipes import build
+from agglo.recipes.teachers import teacher_entry
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import build_student, count_parameters, locate
-from agglo.teachers import entry_of, spec_of
+from agglo.teachers import spec_of
+from agglo.teachers.finding import is_present
 
 
 def explain(recipe: Recipe) -> str:
@@ -63,11 +65,9 @@ def _split(recipe: Recipe) -> str:
 
 def _teacher(recipe: Recipe, place: int) -> str:
     config = recipe.teachers[place]
-    entry = entry_of(config.name)
+    entry = teacher_entry(config)
     spec = spec_of(entry, input_px=config.input_px)
-    has_weights = (
-        config.weights.exists() if config.weights else entry.is_shipped and entry.shipped_path.is_file()
-    )
+    has_weights = config.weights.exists() if config.weights else is_present(entry)
     rows, cols = spec.grid
     text = f"{entry.name}, {spec.input_px} px -> {spec.dim}x{rows}x{cols}, licence {entry.licence}"
     return text if has_weights else f"{text} (weights MISSING: {entry.how_to_get})"

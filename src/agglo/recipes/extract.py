@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agglo.config.schema import TeacherConfig
-from agglo.core.files import fingerprint, sha256_of
+from agglo.core.files import fingerprint
 from agglo.features import FeatureStore, Samples
 from agglo.features.extract import Filler, Looker, ReadyTeacher
 from agglo.features.pool import Pool
@@ -14,8 +14,8 @@ from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.ray_workers import fill_by_ray
 from agglo.recipes.stage import Facts
+from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
 from agglo.recipes.workers import own_device
-from agglo.teachers import entry_of
 
 
 def extract(run: Run) -> bool:
@@ -78,9 +78,12 @@ def _is_whole(run: Run) -> bool:
 
 def _is_as_seen(config: TeacherConfig, facts: Mapping[str, Any]) -> bool:
     """Return whether a teacher has the weights and input size with which it looked; if not, the store says what to do."""
-    size_px = config.input_px or entry_of(config.name).input_px
+    entry = teacher_entry(config)
+    size_px = config.input_px or entry.input_px
     weights = identity_of(config)["sha256"]
-    return bool(facts["weights_sha256"] == weights and facts["input_px"] == size_px)
+    own = own_identity(entry)
+    is_same = all(facts.get(key) == own.get(key) for key in ("map", "architecture"))
+    return bool(facts["weights_sha256"] == weights and facts["input_px"] == size_px and is_same)
 
 
 def store_folder(run: Run) -> Path:
@@ -100,6 +103,7 @@ def _facts_of(source: ReadyTeacher) -> Facts:
     return {
         "family": entry.family,
         "licence": entry.licence,
+        "restriction": entry.restriction,
         "labels_seen": entry.labels_seen,
         "source": entry.source,
         "dim": spec.dim,
@@ -107,16 +111,17 @@ def _facts_of(source: ReadyTeacher) -> Facts:
         "input_px": spec.input_px,
         "num_parameters": sum(parameter.numel() for parameter in source.teacher.parameters()),
         "weights_sha256": source.identity["weights_sha256"],
+        **own_identity(entry),
     }
 
 
 def identity_of(config: TeacherConfig) -> dict[str, object]:
     """Return what decides what a teacher of a recipe sees, as the settings of the stages that learn from it hold it."""
-    file = build.weights_file(config)
     return {
         "name": config.name,
         "input_px": config.input_px,
-        "sha256": sha256_of(file) if file.is_file() else None,
+        "sha256": weights_sha256(config),
+        **own_identity(teacher_entry(config)),
     }
 
 

@@ -19,6 +19,7 @@ from agglo.recipes.environment import environment
 from agglo.recipes.evaluate import evaluate
 from agglo.recipes.extract import extract
 from agglo.recipes.report import report
+from agglo.recipes.teachers import warn_of_restrictions
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def run(
         raise ConfigError(
             f"several processes (here {share.world}) can share `agglo extract` only; start `agglo {last}` as one"
         )
+    warn_of_restrictions(recipe)
     under_way = Run(recipe, tell, share, ray_workers)
     done = []
     with locked(recipe.out / ".lock", is_shared=not share.is_all):

@@ -4,7 +4,6 @@ Every key of a file is either loaded or dropped for a reason that stands in the 
 network is asked only where `HF_HUB_OFFLINE=0` says so.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,13 +15,13 @@ from torch import Tensor, nn
 
 from agglo.core.errors import WeightsError
 from agglo.core.files import sha256_of
+from agglo.core.hub import HOW_TO_DOWNLOAD, NotOnHand, hub_file
 from agglo.students.catalogue import StudentEntry
 
 if TYPE_CHECKING:
     from agglo.students.student import Student
 
 FILE = "model.safetensors"
-FOR_ONLINE = {"0", "no", "off", "false"}
 NUM_NAMED_KEYS = 4
 DECODER = "the decoder of a model, which is no part of a student"
 
@@ -122,24 +121,14 @@ def load_into(student: "Student", init: str | Path) -> Origin:
 
 def _imagenet_file(entry: StudentEntry, *, may_download: bool) -> Path:
     """Return timm's weights of the backbone from the local cache of the hub, or from the hub if the user asks for that."""
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-
-    cached = try_to_load_from_cache(entry.imagenet, FILE)
-    if isinstance(cached, str):
-        return Path(cached)
-    reason = f"they are not in the cache {constants.HF_HUB_CACHE}"
-    if may_download and os.environ.get("HF_HUB_OFFLINE", "1").lower() in FOR_ONLINE:
-        try:
-            return Path(hf_hub_download(entry.imagenet, FILE))
-        except Exception as error:  # the hub's client raises a dozen kinds, none of them ours to tell apart
-            reason = (
-                f"the hub did not give them ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
-            )
-    raise WeightsError(
-        f"init: imagenet needs timm's weights of {entry.backbone} ({FILE} of {entry.imagenet} on the Hugging Face hub), but "
-        f"{reason}. Run once with HF_HUB_OFFLINE=0 and network access, or fetch that file by other means and give its path as "
-        "init, or choose init: random."
-    )
+    try:
+        return hub_file(entry.imagenet, FILE, may_download=may_download)
+    except NotOnHand as reason:
+        raise WeightsError(
+            f"init: imagenet needs timm's weights of {entry.backbone} ({FILE} of {entry.imagenet} on the Hugging Face hub), "
+            f"but {reason}. {HOW_TO_DOWNLOAD}, or fetch that file by other means and give its path as init, or choose "
+            "init: random."
+        ) from reason
 
 
 def _read(file: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What every teacher is: a frozen encoder that gives a dense map, and how a grey image becomes its input.
+"""What every teacher is: a frozen encoder that gives a dense map and perhaps a summary, and how a grey image becomes its input.
 
 Here live the abstract `Teacher`, the record `Family` that each architecture fills in, and `preprocess`. Which teachers exist
 is data (`catalogue`); how weights are read is `weights`; no architecture is named here.
@@ -7,6 +7,7 @@ is data (`catalogue`); how weights are read is `weights`; no architecture is nam
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,22 +15,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from agglo.core.errors import FeatureMismatch
-from agglo.core.shapes import FeatureSpec
-from agglo.teachers.catalogue import TeacherEntry
-
-State = dict[str, Tensor]
+from agglo.core.shapes import FeatureSpec, TeacherFeatures
+from agglo.teachers.entry import TeacherEntry
+from agglo.teachers.layout import Layout, Loaded
+from agglo.teachers.reading import read_state
 
 
 class Teacher(nn.Module, ABC):
-    """Abstract: a frozen encoder. Concrete teachers implement `feature_map`, are `@final`, and override nothing else.
+    """Abstract: a frozen encoder. Concrete teachers implement `look`, are `@final`, and override nothing else.
 
-    A teacher is always in eval mode, none of its parameters asks for a gradient, and `feature_map` runs without a graph; it may
-    run under autocast.
+    A teacher is always in eval mode, none of its parameters asks for a gradient, and `look` runs without a graph; it may run
+    under autocast.
 
     Attributes:
-        encoder: the network, in the layout of `transformers`.
-        spec: name, width, intended input and stride of its map.
+        encoder: the network.
+        spec: name, width, intended input and stride of its map, width of its summary.
+        loaded: what became of the keys of its weights file; None for random weights.
     """
+
+    loaded: Loaded | None = None
 
     def __init__(self, encoder: nn.Module, spec: FeatureSpec) -> None:
         """Freeze `encoder` and keep what its map is."""
@@ -40,12 +44,32 @@ class Teacher(nn.Module, ABC):
         self.train(False)
 
     @abstractmethod
-    def feature_map(self, images: Float[Tensor, "batch 3 rows cols"]) -> Float[Tensor, "batch dim h w"]:
-        """Return the dense map of preprocessed `images`: one cell per `spec.stride_px` pixels, `spec.dim` channels.
+    def look(self, images: Float[Tensor, "batch 3 rows cols"]) -> TeacherFeatures:
+        """Return, in one pass, the dense map of preprocessed `images` and their summary where the teacher has one.
+
+        The map has one cell per `spec.stride_px` pixels and `spec.dim` channels; the summary is `[batch, spec.summary_dim]`.
 
         Raises:
             FeatureMismatch: if rows or cols do not fit the network.
         """
+
+    def feature_map(self, images: Float[Tensor, "batch 3 rows cols"]) -> Float[Tensor, "batch dim h w"]:
+        """Return the map alone."""
+        return self.look(images).map
+
+    def summary(self, images: Float[Tensor, "batch 3 rows cols"]) -> Float[Tensor, "batch summary_dim"]:
+        """Return one vector per image; who wants the map as well calls `look`, once.
+
+        Raises:
+            FeatureMismatch: the teacher has no summary.
+        """
+        summary = self.look(images).summary
+        if summary is None:
+            raise FeatureMismatch(
+                f"teacher {self.spec.name} must have a summary vector to give one, but has only a map; ask teachers whose "
+                "`spec.summary_dim` is not None."
+            )
+        return summary
 
     def forward(self, images: Float[Tensor, "batch 3 rows cols"]) -> Float[Tensor, "batch dim h w"]:
         """Return `feature_map(images)`."""
@@ -62,14 +86,25 @@ class Family:
 
     Attributes:
         build_encoder: catalogue architecture -> trainable network with random weights (torch's global generator).
-        teacher: network and spec -> frozen `Teacher`.
-        adapt: published state -> state with the keys of `build_encoder`'s network; keys it does not know are passed on as
-            they are, so that strict loading names them.
+        teacher: network, spec and name of the map -> frozen `Teacher`.
+        layout: how published keys are read.
+        read: file -> state, where not simply what is in the file.
+        loads_itself: whether `build_encoder` takes the file, as `weights` in the architecture, and fills the network itself.
     """
 
     build_encoder: Callable[[Mapping[str, Any]], nn.Module]
-    teacher: Callable[[nn.Module, FeatureSpec], Teacher]
-    adapt: Callable[[State], State]
+    teacher: Callable[[nn.Module, FeatureSpec, str], Teacher]
+    layout: Layout
+    read: Callable[[Path], dict[str, Tensor]] = read_state
+    loads_itself: bool = False
+
+
+def tokens_to_map(
+    tokens: Float[Tensor, "batch {rows*cols} dim"], *, rows: int, cols: int
+) -> Float[Tensor, "batch dim {rows} {cols}"]:
+    """Lay row-major tokens out as a map."""
+    tokens_BNF = tokens
+    return tokens_BNF.unflatten(1, (rows, cols)).permute(0, 3, 1, 2)
 
 
 def require_multiple(images: Float[Tensor, "batch 3 rows cols"], spec: FeatureSpec, multiple: int) -> None:

@@ -1,93 +1,28 @@
-"""Reading and writing weights without silent substitutes: every key is accounted for, every byte can be pinned.
+"""Weights without silent substitutes: every key is accounted for, every byte can be pinned.
 
-Files are `safetensors`, or torch archives read with `weights_only=True` (nothing in them is ever executed). Renaming keys of a
-published layout is the business of each family; here is only what holds for all of them.
+How files are read is `reading`, and how published keys are renamed is `layout`; here is what holds for any network.
 """
 
 import hashlib
-import pickle
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agglo.core.errors import WeightsError
 from agglo.core.files import sha256_of, write_atomic, write_text
-from agglo.teachers.catalogue import FROZEN_HASHES, read_frozen_hashes
+from agglo.teachers.entry import FROZEN_HASHES, read_frozen_hashes
 
-FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
 NUM_NAMED_KEYS = 5
 
 
-def find_weights_file(path: Path) -> Path:
-    """Return `path` if it is a file, else the weights file inside the folder `path`.
-
-    Raises:
-        WeightsError: if there is neither.
-    """
-    if path.is_file():
-        return path
-    candidates = [path / name for name in FOLDER_FILES if (path / name).is_file()]
-    if not candidates:
-        raise WeightsError(
-            f"weights must be a .safetensors, .pt, .pth or .bin file, or a folder with one of {list(FOLDER_FILES)}; "
-            f"found neither at {path}. Check the path."
-        )
-    return candidates[0]
-
-
-def read_state(file: Path) -> dict[str, Tensor]:
-    """Read a flat state from a file; a wrapper such as `{"model": state, "epoch": 3}` is opened.
-
-    Raises:
-        WeightsError: if the file cannot be read safely, or holds no tensors by name.
-    """
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        RuntimeError,
-        EOFError,
-        OSError,
-    ) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(
-            f"weights must be readable as plain tensors, but {file} is not: {reason}. Download it again, or save its "
-            "state dictionary with safetensors."
-        ) from error
-    for wrapper in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError(
-            f"weights must be a mapping of names to tensors, but {file} holds {_describe(content)}."
-        )
-    return dict(content)
-
-
-def _describe(content: object) -> str:
-    if isinstance(content, Mapping):
-        others = sorted(str(key) for key, value in content.items() if not isinstance(value, Tensor))
-        return f"entries that are no tensors: {others[:NUM_NAMED_KEYS]}"
-    return f"a {type(content).__name__}"
-
-
-def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
-    """Copy `state` into `module`: the same keys and the same shapes, or nothing is loaded. Half precision is widened.
-
-    Raises:
-        WeightsError: naming absent keys, unknown keys and wrong shapes, all in one message.
-    """
+def fitting_problems(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Return why `state` cannot be copied into `module` key by key: absent keys, unknown ones, wrong shapes, wrong kinds."""
     expected = module.state_dict()
+    shared = {key: value for key, value in expected.items() if key in state}
     problems = [
         _list_keys("absent keys", expected.keys() - state.keys()),
         _list_keys("unknown keys", state.keys() - expected.keys()),
@@ -95,19 +30,53 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -
             "wrong shapes",
             [
                 f"{key} is {tuple(state[key].shape)}, must be {tuple(value.shape)}"
-                for key, value in expected.items()
-                if key in state and state[key].shape != value.shape
+                for key, value in shared.items()
+                if state[key].shape != value.shape
+            ],
+        ),
+        _list_keys(
+            "wrong kinds",
+            [
+                f"{key} is {state[key].dtype}, must be {value.dtype}"
+                for key, value in shared.items()
+                if state[key].is_floating_point() != value.is_floating_point()
             ],
         ),
     ]
-    found = [problem for problem in problems if problem]
-    if found:
+    return [problem for problem in problems if problem]
+
+
+def load_fitting(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
+    """Copy a state without `fitting_problems` into `module`. Half precision is widened.
+
+    Raises:
+        WeightsError: a value is not finite; nothing is loaded.
+    """
+    infinite = [
+        key
+        for key, value in state.items()
+        if value.is_floating_point() and not bool(torch.isfinite(value.float()).all())
+    ]
+    if infinite:
+        raise WeightsError(
+            f"weights must be finite, but {where} has values that are not: {_list_keys('tensors', infinite)}; get it again."
+        )
+    module.load_state_dict({key: state[key].to(value.dtype) for key, value in module.state_dict().items()})
+
+
+def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
+    """Copy `state` into `module`: the same keys and the same shapes, or nothing is loaded. Half precision is widened.
+
+    Raises:
+        WeightsError: naming absent keys, unknown keys and wrong shapes, all in one message, or values that are not finite.
+    """
+    if problems := fitting_problems(module, state):
         raise WeightsError(
             f"weights must fit the model key by key; {where} does not: "
-            + "; ".join(found)
+            + "; ".join(problems)
             + ". Check that the file belongs to this entry of the catalogue."
         )
-    module.load_state_dict({key: state[key].to(value.dtype) for key, value in expected.items()})
+    load_fitting(module, state, where=where)
 
 
 def _list_keys(label: str, keys: Iterable[str]) -> str:

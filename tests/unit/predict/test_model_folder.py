@@ -40,7 +40,15 @@ def saved(tmp_path: Path) -> tuple[Path, Predictor]:
         mean=tuple(entry.mean),
         std=tuple(entry.std),
         threshold=0.05,
-        teachers=({"name": "lab-sam", "licence": "Apache-2.0", "labels_seen": "none of VFSS"},),
+        teachers=(
+            {"name": "lab-sam", "licence": "Apache-2.0", "labels_seen": "none of VFSS", "restriction": None},
+            {
+                "name": "medclip",
+                "licence": "none",
+                "labels_seen": "reports",
+                "restriction": "no right is granted",
+            },
+        ),
     )
     return save_model(tmp_path / "model", student, decoder, config), Predictor(student, decoder, config)
 
@@ -70,6 +78,10 @@ def test_a_loaded_model_answers_as_the_saved_one(saved: tuple[Path, Predictor]) 
 def test_the_card_names_teachers_and_limits(saved: tuple[Path, Predictor]) -> None:
     card = (saved[0] / "README.md").read_text()
     assert "lab-sam: licence Apache-2.0; labels it has seen: none of VFSS" in card
+    assert (
+        "medclip: licence none; MAY RESTRICT THIS MODEL: no right is granted; labels it has seen: reports"
+        in card
+    )
     assert "Research use only, not a medical device" in card
 
 

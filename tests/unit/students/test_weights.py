@@ -90,7 +90,7 @@ def test_without_imagenet_weights_one_message_says_how_to_get_them(cache):
 def test_the_hub_is_asked_only_on_request(cache, monkeypatch, tmp_path):
     asked = []
 
-    def refuse(repository, file):
+    def refuse(repository, file, revision):
         asked.append((repository, file))
         raise OSError("no route to the hub")
 

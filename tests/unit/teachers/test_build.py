@@ -11,7 +11,7 @@ from agglo.teachers.weights import freeze_file, load_strict, save_weights
 
 
 def test_unknown_name_lists_the_catalogue():
-    with pytest.raises(ConfigError, match=r"must be one of \['lab-clip', .*'sam2.1-t'\], got 'sam3'"):
+    with pytest.raises(ConfigError, match=r"must be one of \['clip-l-336', .*'sam2.1-t'\], got 'sam3'"):
         build_teacher("sam3")
 
 
@@ -22,14 +22,14 @@ def test_weights_that_are_not_shipped_say_how_to_get_them(weights):
 
 
 def test_absent_shipped_weights_say_how_to_make_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("agglo.teachers.catalogue.SHIPPED_FOLDER", tmp_path)
+    monkeypatch.setattr("agglo.teachers.entry.SHIPPED_FOLDER", tmp_path)
     with pytest.raises(WeightsError, match=r"lab-dino\.safetensors does not exist.*agglo lab train lab-dino"):
         build_teacher("lab-dino")
 
 
 def test_shipped_weights_must_be_frozen_and_unchanged(tmp_path, monkeypatch, tiny):
     entry = replace(tiny, name="lab-tiny", is_shipped=True, weights_file="lab-tiny.safetensors")
-    monkeypatch.setattr("agglo.teachers.catalogue.SHIPPED_FOLDER", tmp_path)
+    monkeypatch.setattr("agglo.teachers.entry.SHIPPED_FOLDER", tmp_path)
     encoder = build_encoder(entry)
     save_weights(entry.shipped_path, encoder, metadata={"name": entry.name})
     with pytest.raises(WeightsError, match=r"SHA256SUMS beside .*lab-tiny\.safetensors has no line for it"):
