@@ -101,8 +101,9 @@ def kind_of(entry):
 def shrunk(entry):
     """Return an entry of the catalogue in a tiny size: all else is as it is."""
     tiny = tiny_entry(kind_of(entry))
+    maps = {name: tiny.maps[name] for name in entry.maps}
     return replace(
-        entry, architecture=tiny.architecture, dim=tiny.dim, maps=tiny.maps, summary_dim=tiny.summary_dim
+        entry, architecture=tiny.architecture, dim=tiny.dim, maps=maps, summary_dim=tiny.summary_dim
     )
 
 

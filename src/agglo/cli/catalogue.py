@@ -49,8 +49,16 @@ def _teacher(row: dict[str, Any]) -> str:
             + "; ".join(f"{name} ({what})" for name, what in row["maps"].items())
             + "; the first by default"
         )
-    lines.append(row["how_to_get"])
+    lines.append(row["how_to_get"] + _pins(row))
     return f"\n{'':17}".join(lines)
+
+
+def _pins(row: dict[str, Any]) -> str:
+    """Return what of published weights is known beforehand: the commit of the hub, the hash of the file."""
+    if not row["source"].startswith("http"):
+        return ""
+    revision = f"revision {row['revision']}" if row["revision"] else "revision not pinned"
+    return f" ({revision}, sha256 {row['sha256'] or 'not pinned'})"
 
 
 def students(as_json: AsJson = False) -> None:

@@ -49,6 +49,7 @@ _OF_THE_LAB = (
     sam2(
         "lab-sam",
         HIERA_LAB,
+        has_decoder=False,
         input_px=256,
         num_parameters=1_626_112,
         labels_seen="masks of procedural scenes; no VFSS mask",
@@ -73,6 +74,7 @@ _OF_THE_LAB = (
     sam2(
         "lab-sam-vfss",
         HIERA_LAB,
+        has_decoder=False,
         input_px=256,
         num_parameters=1_626_112,
         labels_seen="MASKS OF THE 12 VFSS STRUCTURES on phantom frames: an upper bound, never a headline",
@@ -81,6 +83,7 @@ _OF_THE_LAB = (
     sam2(
         "lab-sam-large",
         HIERA_LAB_LARGE,
+        has_decoder=False,
         input_px=256,
         num_parameters=12_989_760,
         labels_seen="masks of procedural scenes; no VFSS mask",

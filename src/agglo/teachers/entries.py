@@ -29,21 +29,15 @@ def _entry(
     return TeacherEntry(name=name, family=family, maps=maps, **{**shared, **chosen, **facts})
 
 
-def sam2(name: str, architecture: Architecture, **facts: Any) -> TeacherEntry:
-    """Return an entry of the SAM 2 family."""
-    maps = {
-        "fpn": MapChoice(256, 16, "stride-16 level of the feature pyramid"),
-        "fpn-no-mem": MapChoice(
-            256,
-            16,
-            "the same plus the constant `no_mem_embed`: what SAM 2's decoder reads",
-            {"has_no_mem_embed": True},
-        ),
-    }
+def sam2(name: str, architecture: Architecture, *, has_decoder: bool = True, **facts: Any) -> TeacherEntry:
+    """Return an entry of the SAM 2 family; only files with a decoder hold the constant that it reads beside the map."""
+    maps = {"fpn": MapChoice(256, 16, "stride-16 level of the feature pyramid")}
+    if has_decoder:
+        what = "the same plus the constant `no_mem_embed`: what SAM 2's decoder reads"
+        maps["fpn-no-mem"] = MapChoice(256, 16, what, {"has_no_mem_embed": True})
     seen_as = (IMAGENET_MEAN, IMAGENET_STD, "as_is")
-    return _entry(
-        name, "sam2", maps, seen_as=seen_as, architecture=architecture, input_multiple_px=32, **facts
-    )
+    common = {"architecture": architecture, "input_multiple_px": 32}
+    return _entry(name, "sam2", maps, seen_as=seen_as, **common, **facts)
 
 
 def _vision_transformer(

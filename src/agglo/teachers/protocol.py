@@ -104,7 +104,8 @@ def tokens_to_map(
 ) -> Float[Tensor, "batch dim {rows} {cols}"]:
     """Lay row-major tokens out as a map."""
     tokens_BNF = tokens
-    return tokens_BNF.unflatten(1, (rows, cols)).permute(0, 3, 1, 2)
+    map_BHWF = tokens_BNF.reshape(len(tokens_BNF), rows, cols, -1)
+    return map_BHWF.permute(0, 3, 1, 2)
 
 
 def require_multiple(images: Float[Tensor, "batch 3 rows cols"], spec: FeatureSpec, multiple: int) -> None:

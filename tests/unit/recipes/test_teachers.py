@@ -54,7 +54,7 @@ def test_a_map_that_there_is_not_is_told_with_all_else_that_is_unknown() -> None
     with pytest.raises(ConfigError) as caught:
         build.check_names(recipe)
     assert "2 unknown names" in str(caught.value)
-    assert "map of teacher lab-sam must be one of fpn, fpn-no-mem, got stage3" in str(caught.value)
+    assert "map of teacher lab-sam must be one of fpn, got stage3" in str(caught.value)
 
 
 def test_a_network_without_a_file_is_known_by_its_weights(
