@@ -102,6 +102,20 @@ class TeacherConfig(Section):
         return self.label or re.sub(r"[^A-Za-z0-9._-]+", "-", self.name)
 
 
+class StoreConfig(Section):
+    """How the teachers' features are kept (docs/store.md)."""
+
+    dtype: Literal["fp16", "int8", "int8-zstd"] = Field(
+        "fp16", description="int8: a quarter of fp32's bytes; int8-zstd: a fifth, slower to read"
+    )
+    pca: Positive | None = Field(
+        None, description="codes a token, at most every teacher's width; by default all"
+    )
+    pilot_views: Positive = Field(
+        256, description="views of the train split, evenly spread, that int8's scale is fitted to"
+    )
+
+
 class StudentConfig(Section):
     """The encoder that is trained and kept."""
 
@@ -250,6 +264,7 @@ class Recipe(Section):
     data: DataConfig
     views: ViewsConfig = ViewsConfig()
     teachers: Annotated[tuple[TeacherConfig, ...], Field(min_length=1)]
+    store: StoreConfig = StoreConfig()
     student: StudentConfig = StudentConfig()
     distill: DistilConfig
     decoder: DecoderConfig = DecoderConfig()

@@ -6,12 +6,12 @@ from typing import Any, Literal, final
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from agglo.distill.balance import Balancer
 from agglo.distill.losses import LOSSES, cosine_distance
-from agglo.features import Normaliser
+from agglo.features import CodedNormaliser, Normaliser
 from agglo.students import Student
 from agglo.train import Outcome, Task
 
@@ -20,9 +20,10 @@ Match = Literal["teacher", "larger"]
 
 @dataclass(frozen=True)
 class TeacherTarget:
-    """What a student is to match of one teacher: the frozen normaliser of its features, and the head that predicts them."""
+    """What a student is to match of one teacher: the frozen normaliser of what is stored of its features, and the head that
+    predicts them."""
 
-    normaliser: Normaliser
+    normaliser: Normaliser | CodedNormaliser
     head: nn.Module
 
 
@@ -63,6 +64,8 @@ class DistilTask(Task):
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return the weighted loss of `{"grey": [B,S,S], "inside": [B,S/8,S/8], "features": {teacher: [B,dim,h,w]}}`.
 
+        Features may be codes (int8, or fewer than the teacher is wide): the normaliser turns them back, on the device.
+
         Tokens count as much as their cell shows of the picture (`inside`); padding counts nothing.
         """
         embedding = self.student(self.student.preprocess(batch["grey"])).embedding
@@ -102,7 +105,7 @@ class DistilTask(Task):
         return Outcome(student_loss + (own_loss - own_loss.detach()), scalars)
 
     def _grid(
-        self, embedding: Float[Tensor, "batch embed h w"], target: Float[Tensor, "batch dim rows cols"]
+        self, embedding: Float[Tensor, "batch embed h w"], target: Shaped[Tensor, "batch dim rows cols"]
     ) -> tuple[int, int]:
         own, theirs = embedding.shape[2:], target.shape[2:]
         larger = self.match == "larger" and own.numel() > theirs.numel()
@@ -110,7 +113,7 @@ class DistilTask(Task):
         return rows, cols
 
     def _on_grid(
-        self, embedding: Float[Tensor, "batch embed h w"], target: Float[Tensor, "batch dim rows cols"]
+        self, embedding: Float[Tensor, "batch embed h w"], target: Shaped[Tensor, "batch dim rows cols"]
     ) -> Float[Tensor, "batch embed gridh gridw"]:
         """Return the student's map on the grid of comparison: averaged where that is coarser, interpolated where finer."""
         rows, cols = self._grid(embedding, target)

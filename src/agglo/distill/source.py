@@ -25,6 +25,8 @@ class DistilSource:
     def sample(self, index: int, turn: int) -> dict[str, Any]:
         """Return `{"grey": [S, S], "inside": [S/8, S/8], "features": {teacher: [dim, h, w]}}` of stored view `index`.
 
+        Features are as they are stored: float16, or codes, one byte each, that the task turns back on its device.
+
         `turn` plays no part: every epoch shows the same views, those that the teachers have seen.
         """
         features = {name: torch.from_numpy(column.read(index)) for name, column in self.columns.items()}

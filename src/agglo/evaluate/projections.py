@@ -40,7 +40,12 @@ def effective_rank(tokens: Tokens) -> float:
     The exponential of the entropy of the normalised singular values (Roy and Vetterli 2007).
     """
     centred = tokens.astype(np.float64) - tokens.mean(axis=0, dtype=np.float64)
-    singular = np.sqrt(np.clip(np.linalg.eigvalsh(centred.T @ centred), 0.0, None))
+    return effective_rank_of(np.linalg.eigvalsh(centred.T @ centred))
+
+
+def effective_rank_of(variances: Float[np.ndarray, " dim"]) -> float:
+    """Return `effective_rank` of tokens whose principal axes have these variances, in any order and unit."""
+    singular = np.sqrt(np.clip(variances, 0.0, None))
     singular = singular[singular > 1e-9 * max(float(singular.max()), 1e-300)]
     if singular.size == 0 or singular.max() <= 1e-12:
         return 0.0

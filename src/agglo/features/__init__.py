@@ -3,9 +3,23 @@
 Nothing here knows of students or losses.
 """
 
+from agglo.features.codec import Codec, Storage
+from agglo.features.column import Column
 from agglo.features.extract import fill_store
 from agglo.features.moments import Moments
-from agglo.features.normalise import Normaliser, make_normaliser
-from agglo.features.store import Column, FeatureStore, Samples
+from agglo.features.normalise import CodedNormaliser, Normaliser, make_normaliser
+from agglo.features.samples import Samples
+from agglo.features.store import FeatureStore
 
-__all__ = ["Column", "FeatureStore", "Moments", "Normaliser", "Samples", "fill_store", "make_normaliser"]
+__all__ = [
+    "Codec",
+    "CodedNormaliser",
+    "Column",
+    "FeatureStore",
+    "Moments",
+    "Normaliser",
+    "Samples",
+    "Storage",
+    "fill_store",
+    "make_normaliser",
+]

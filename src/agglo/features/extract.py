@@ -1,37 +1,33 @@
 """Extraction: every teacher looks once at every view of the pool; what it sees goes into the store, block by block.
 
-Blocks that are there are left alone, so the same command goes on after a kill, and a new teacher costs only its own column.
+Blocks that are there are left alone, so the same command goes on after a kill, and a new teacher costs only its own column. A coded
+column has its pilot first. How a teacher looks is `looking`.
 """
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float16
-from torch import Tensor
+from jaxtyping import Float
 
+from agglo.core.locks import locked
 from agglo.core.progress import Progress, silent
 from agglo.core.share import ALL, Share
+from agglo.features.codec import Storage
+from agglo.features.column import Column
+from agglo.features.looking import Looker, ReadyTeacher
+from agglo.features.pilot import Pilot
 from agglo.features.pool import Pool
-from agglo.features.store import Column, FeatureStore
-from agglo.teachers import Teacher, TeacherEntry, preprocess
+from agglo.features.store import FeatureStore
 
 _log = logging.getLogger(__name__)
 Work = tuple[str, int]  # a column's name, and a block's number
-
-
-@dataclass(frozen=True)
-class ReadyTeacher:
-    """A teacher ready to look: the model, its catalogue entry, and the identity of its weights."""
-
-    entry: TeacherEntry
-    teacher: Teacher
-    identity: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -43,54 +39,92 @@ class Effort:
     forward_s: float
 
 
+@dataclass(frozen=True)
+class _Job:
+    """Samples that a teacher is to look at, and what is then done with its features and coverage."""
+
+    name: str
+    samples: Sequence[int]
+    keep: Callable[..., None]
+
+
 def fill_store(
     pool: Pool,
     sources: Mapping[str, ReadyTeacher],
     folder: Path,
     *,
-    batch_size: int | None = None,
-    device: torch.device | None = None,
+    storage: Storage | None = None,
+    looker: Looker | None = None,
     share: Share = ALL,
     progress: Progress = silent,
 ) -> tuple[FeatureStore, Effort]:
-    """Fill the store in `folder` with whatever of `sources` is missing in it.
+    """Fill the store in `folder` with whatever of `sources` is missing in it: pilots first, then blocks.
 
     Several processes may fill one store at the same time, each with its `share`: block `b` of column `c` belongs to one of them
-    whatever is there already, so nothing is looked at twice, and nobody waits for anybody.
+    whatever is there already, so nothing is looked at twice. Nobody waits for anybody, but for pilots, which one makes for all.
 
     Args:
         pool: the views to look at.
         sources: teachers by the name of their column.
         folder: of the store; made if absent.
-        batch_size: pictures a forward pass; by default what `pictures_at_once` says of the teacher's input.
-        device: where the teachers run; the CPU by default.
+        storage: how features are kept; plain fp16 by default.
+        looker: where the teachers run, and at how many pictures at once; the CPU by default.
         share: the blocks of this process; all of them by default.
-        progress: told after every block, with the time that the missing blocks of each teacher will take by those before them.
+        progress: told after every pilot's portion and every block, of these with the time that the missing ones of each teacher
+            will take by those before them.
 
     Raises:
-        StoreError: the folder holds other samples, or a column made from other weights.
+        StoreError: the folder holds other samples, or a column made from other weights or kept otherwise.
+        FeatureMismatch: codes are wanted of features that do not vary.
     """
-    filler = Filler(pool, sources, folder, Looker(device or torch.device("cpu"), batch_size))
-    began, work = time.monotonic(), filler.missing(share)
+    looker = looker or Looker(torch.device("cpu"))
+    began, filler = time.monotonic(), Filler(pool, sources, folder, looker, storage)
+    filler.settle(progress)
+    work = filler.missing(share)
     filler.fill(work, progress)
-    effort = Effort(len(work), time.monotonic() - began, filler.looker.forward_s)
-    return FeatureStore.open(folder), effort
+    return FeatureStore.open(folder), Effort(len(work), time.monotonic() - began, looker.forward_s)
 
 
 class Filler:
     """A store being filled: which blocks are missing, and how they are made."""
 
     def __init__(
-        self, pool: Pool, sources: Mapping[str, ReadyTeacher], folder: Path, looker: "Looker"
+        self,
+        pool: Pool,
+        sources: Mapping[str, ReadyTeacher],
+        folder: Path,
+        looker: Looker,
+        storage: Storage | None = None,
     ) -> None:
         """Open or make the store in `folder` and a column for each of `sources`.
 
         Raises:
-            StoreError: the folder holds other samples, or a column made from other weights.
+            StoreError: the folder holds other samples, or a column made from other weights or kept otherwise.
         """
         store = FeatureStore.create(folder, pool.samples)
-        self.pool, self.sources, self.looker = pool, sources, looker
-        self.columns = {name: _column(store, name, source) for name, source in sources.items()}
+        self.pool, self.sources, self.looker, self.folder = pool, sources, looker, folder
+        self.columns = {name: _column(store, name, source, storage) for name, source in sources.items()}
+
+    def settle(self, progress: Progress = silent) -> None:
+        """Make the pilots of coded columns that lack theirs; of several processes one does it, and the others wait.
+
+        Raises:
+            FeatureMismatch: features of a pilot do not vary.
+        """
+        if not any(column.needs_pilot for column in self.columns.values()):
+            return
+        with locked(self.folder / ".pilot.lock", on_wait=_wait_for_pilot):
+            pilots = {name: Pilot(column) for name, column in self.columns.items() if column.needs_pilot}
+            jobs = [
+                _Job(name, pilot.portions[portion], partial(pilot.write, portion))
+                for name, pilot in pilots.items()
+                for portion in pilot.missing()
+            ]
+            self._work_off(
+                jobs, lambda done, seconds: progress(done, len(jobs), f"{jobs[done - 1].name} pilot")
+            )
+            for pilot in pilots.values():
+                pilot.freeze()
 
     def missing(self, share: Share = ALL) -> list[Work]:
         """Return the missing blocks of a share: one of every column first, so that it is known early how long each takes."""
@@ -104,44 +138,52 @@ class Filler:
         return firsts + [work for blocks in by_column for work in blocks[1:]]
 
     def fill(self, work: Sequence[Work], progress: Progress = silent) -> None:
-        """Make the blocks of `work` in this order; the next one is rendered while the teacher looks at the one before it."""
-        pace, last = Pace(self.columns), time.monotonic()
+        """Make the blocks of `work` in this order."""
+        pace = Pace(self.columns)
+        jobs = [
+            _Job(name, self.columns[name].block_range(block), partial(self.columns[name].write_block, block))
+            for name, block in work
+        ]
+
+        def tell(done: int, seconds: float) -> None:
+            job = jobs[done - 1]
+            pace.note(job.name, len(job.samples), seconds)
+            progress(done, len(jobs), job.name, left_s=pace.left_s(work[done:]))
+
+        self._work_off(jobs, tell)
+
+    def _work_off(self, jobs: Sequence[_Job], tell: Callable[[int, float], None]) -> None:
+        """Do `jobs` in order; the next one's pictures are rendered while a teacher looks at those of the one before it."""
+        last = time.monotonic()
         with ThreadPoolExecutor(max_workers=1) as ahead:
-            pictures = ahead.submit(self._render, *work[0]) if work else None
-            for done, (name, block) in enumerate(work, start=1):
-                assert pictures is not None
-                rendered = pictures.result()
-                pictures = ahead.submit(self._render, *work[done]) if done < len(work) else None
-                features = self.looker.look(self.sources[name], rendered)
-                coverage = self._coverage(name, block)
+            pictures = [ahead.submit(self._render, job) for job in jobs[:1]]
+            for done, job in enumerate(jobs, start=1):
+                rendered = pictures.pop().result()
+                pictures = [ahead.submit(self._render, coming) for coming in jobs[done : done + 1]]
+                features = self.looker.look(self.sources[job.name], rendered)
+                coverage = self._coverage(job)
                 seconds, last = time.monotonic() - last, time.monotonic()
-                self.columns[name].write_block(block, features, coverage, seconds=seconds)
-                pace.note(name, len(features), seconds)
-                progress(done, len(work), name, left_s=pace.left_s(work[done:]))
+                job.keep(features, coverage, seconds=seconds)
+                tell(done, seconds)
 
-    def _render(self, name: str, block: int) -> Float[np.ndarray, "samples size size"]:
-        size_px = self.sources[name].teacher.spec.input_px
-        return np.stack(
-            [self.pool.render(sample, size_px) for sample in self.columns[name].block_range(block)]
-        )
+    def _render(self, job: _Job) -> Float[np.ndarray, "samples size size"]:
+        size_px = self.sources[job.name].teacher.spec.input_px
+        return np.stack([self.pool.render(sample, size_px) for sample in job.samples])
 
-    def _coverage(self, name: str, block: int) -> Float[np.ndarray, "samples cells cells"]:
-        column = self.columns[name]
-        return np.stack([self.pool.coverage(sample, column.grid[0]) for sample in column.block_range(block)])
+    def _coverage(self, job: _Job) -> Float[np.ndarray, "samples cells cells"]:
+        cells = self.columns[job.name].grid[0]
+        return np.stack([self.pool.coverage(sample, cells) for sample in job.samples])
 
 
-def _column(store: FeatureStore, name: str, source: ReadyTeacher) -> Column:
+def _wait_for_pilot(holder: str) -> None:
+    _log.warning("waiting for %s, which makes the pilot", holder)
+
+
+def _column(store: FeatureStore, name: str, source: ReadyTeacher, storage: Storage | None) -> Column:
     spec = source.teacher.spec
-    return store.add_column(name, dim=spec.dim, grid=spec.grid, identity=dict(source.identity))
-
-
-def pictures_at_once(input_px: int, device: torch.device) -> int:
-    """Return how many pictures of `input_px` a forward pass takes at first: up to 16 on a CPU, a million pixels; up to 64 on a GPU.
-
-    On a GPU that is 16 pictures of 1024 px; the number is halved as often as memory runs out.
-    """
-    pixels, most = (16 << 20, 64) if device.type == "cuda" else (1 << 20, 16)
-    return max(1, min(most, pixels // input_px**2))
+    return store.add_column(
+        name, dim=spec.dim, grid=spec.grid, identity=dict(source.identity), storage=storage
+    )
 
 
 class Pace:
@@ -171,44 +213,3 @@ class Pace:
             len(self.columns[name].block_range(block)) * self.seconds[name] / self.samples[name]
             for name, block in work
         )
-
-
-class Looker:
-    """Lets teachers look at pictures, as many at once as memory holds."""
-
-    def __init__(self, device: torch.device, batch_size: int | None = None) -> None:
-        """Take the device, and the pictures of a forward pass if it is not to be `pictures_at_once`."""
-        self.device, self.batch_size = device, batch_size
-        self.at_once: dict[str, int] = {}
-        self.forward_s = 0.0
-
-    def look(
-        self, source: ReadyTeacher, pictures: Float[np.ndarray, "samples size size"]
-    ) -> Float16[np.ndarray, "samples dim h w"]:
-        """Return the features of `pictures`; the seconds of the forward passes are added to `forward_s`."""
-        name = source.entry.name
-        self.at_once.setdefault(name, self.batch_size or pictures_at_once(pictures.shape[-1], self.device))
-        seen: list[np.ndarray] = []
-        while (start := sum(map(len, seen))) < len(pictures):
-            some = torch.from_numpy(pictures[start : start + self.at_once[name]])
-            try:
-                seen.append(self._forward(source, some))
-            except torch.OutOfMemoryError:
-                if self.at_once[name] == 1:
-                    raise
-                self.at_once[name] //= 2
-                _log.warning(
-                    "teacher %s: out of memory; going on with %d pictures at once", name, self.at_once[name]
-                )
-        return np.concatenate(seen)
-
-    def _forward(
-        self, source: ReadyTeacher, pictures: Float[Tensor, "some size size"]
-    ) -> Float16[np.ndarray, "some dim h w"]:
-        images = preprocess(source.entry, pictures).to(self.device)
-        teacher = source.teacher.to(self.device)
-        began = time.monotonic()
-        with torch.inference_mode():
-            features = teacher.feature_map(images).float().cpu()
-        self.forward_s += time.monotonic() - began
-        return features.numpy().astype(np.float16)

@@ -8,6 +8,11 @@ from jaxtyping import Float
 from agglo.core.errors import FeatureMismatch
 
 
+def has_hadamard(order: int) -> bool:
+    """Return whether `hadamard` knows a matrix of this order."""
+    return any(_core(order >> power) is not None for power in range((order & -order).bit_length()))
+
+
 @lru_cache(maxsize=8)
 def hadamard(order: int) -> Float[np.ndarray, "order order"]:
     """Return a Hadamard matrix with normalised rows: `H @ H.T` is the identity and every `|H_ij|` is `order ** -0.5`.

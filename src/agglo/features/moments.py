@@ -1,13 +1,20 @@
-"""Mean and covariance of teacher tokens, block by block, merged in index order so that they do not depend on how work was cut."""
+"""Mean and covariance of teacher tokens, block by block, merged in index order so that they do not depend on how work was cut.
 
-from collections.abc import Iterable
+Within a block, products are taken in float32, of a few thousand tokens at a time and about their own mean, and merged in float64:
+as fast as float32, and wrong by about 1e-7 of the largest variance.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Float32
 
 from agglo.core.files import write_atomic
+
+PIECE_TOKENS = 4096
+"""Tokens whose products are summed in float32: enough for full speed, few enough for rounding not to add up."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +31,10 @@ class Moments:
         return Moments(0, np.zeros(dim), np.zeros((dim, dim)))
 
     @staticmethod
-    def of(tokens: Float[np.ndarray, "tokens dim"]) -> "Moments":
-        """Return the moments of `tokens`, computed in float64."""
-        if len(tokens) == 0:
-            return Moments.empty(tokens.shape[1])
-        exact = tokens.astype(np.float64)
-        mean = exact.mean(axis=0)
-        deviations = exact - mean
-        return Moments(len(tokens), mean, deviations.T @ deviations)
+    def of(tokens: Float32[np.ndarray, "tokens dim"]) -> "Moments":
+        """Return the moments of `tokens`: float32 products of `PIECE_TOKENS` tokens each, merged in order in float64."""
+        pieces = (tokens[start : start + PIECE_TOKENS] for start in range(0, len(tokens), PIECE_TOKENS))
+        return reduce_in_order((_of_piece(piece) for piece in pieces), tokens.shape[1])
 
     def merged_with(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of tokens (Chan, Golub and LeVeque 1983, eq. 2.1)."""
@@ -48,19 +51,55 @@ class Moments:
         """The unbiased covariance; zeros for fewer than two tokens."""
         return self.scatter / max(1, self.count - 1)
 
-    def save(self, path: Path) -> None:
-        """Write to an `.npz` file, whole or not at all."""
-        write_atomic(path, self._write)
+    def save(self, path: Path, *, is_picture: Bool[np.ndarray, "samples h w"] | None = None) -> None:
+        """Write to an `.npz` file, whole or not at all; `is_picture`, which cells show the picture, is kept beside, a bit each.
 
-    def _write(self, path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez(file, count=np.int64(self.count), mean=self.mean, scatter=self.scatter)
+        Of the scatter, which is symmetric, the upper half is written: statistics of a wide teacher with few cells are not small.
+        """
+        upper = self.scatter[np.triu_indices(len(self.mean))]
+        arrays = {"count": np.array(self.count, np.int64), "mean": self.mean, "scatter": upper}
+        if is_picture is not None:
+            arrays["is_picture"] = np.packbits(is_picture)
+        write_atomic(path, lambda temporary: _save(temporary, arrays))
 
     @staticmethod
     def load(path: Path) -> "Moments":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as file:
-            return Moments(int(file["count"]), file["mean"], file["scatter"])
+            return Moments(int(file["count"]), file["mean"], _whole(file["scatter"], len(file["mean"])))
+
+
+def _whole(scatter: Float[np.ndarray, "..."], dim: int) -> Float[np.ndarray, "{dim} {dim}"]:
+    """Return the symmetric matrix of its upper half; files of older versions hold all of it."""
+    if scatter.ndim == 2:
+        return scatter
+    whole = np.zeros((dim, dim))
+    whole[np.triu_indices(dim)] = scatter
+    return whole + np.triu(whole, k=1).T
+
+
+def load_mask(path: Path, shape: tuple[int, int, int]) -> Bool[np.ndarray, "samples h w"] | None:
+    """Return the mask that `Moments.save` kept beside; None where it kept none."""
+    with np.load(path, allow_pickle=False) as file:
+        if "is_picture" not in file:
+            return None
+        bits = np.unpackbits(file["is_picture"], count=int(np.prod(shape)))
+        return bits.astype(bool).reshape(shape)
+
+
+def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _of_piece(tokens: Float32[np.ndarray, "tokens dim"]) -> Moments:
+    """Return the moments of few tokens, from float32 products of what is left of them about a centre near their mean."""
+    count = len(tokens)
+    centre = tokens.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviations = tokens - centre
+    rest = deviations.mean(axis=0, dtype=np.float64)
+    scatter = (deviations.T @ deviations).astype(np.float64) - count * np.outer(rest, rest)
+    return Moments(count, centre + rest, scatter)
 
 
 def reduce_in_order(parts: Iterable[Moments], dim: int) -> Moments:

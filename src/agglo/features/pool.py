@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from agglo.core.files import fingerprint
 from agglo.data import Dataset, View, ViewRecipe, render_coverage, render_image, sample_view
-from agglo.features.store import Samples
+from agglo.features.samples import Samples
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,15 @@ from agglo.core.seeds import seed_of
 from agglo.data import Dataset, Split, ViewRecipe, open_dataset
 from agglo.decoders import StructureDecoder
 from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, Sizes, TeacherTarget, make_balancer, make_head
-from agglo.features import FeatureStore, make_normaliser
-from agglo.features.extract import ReadyTeacher
+from agglo.features import FeatureStore, Storage, make_normaliser
+from agglo.features.looking import ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.recipes.teachers import missing_weights as missing_weights
 from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import EMBED_DIM as EMBED_DIM
 from agglo.students import NECKS, Student, build_student, locate
-from agglo.teachers import build_from_entry
+from agglo.teachers import build_from_entry, spec_of
 from agglo.train import Device, Plan
 
 
@@ -143,16 +143,26 @@ def ready_teacher(config: TeacherConfig) -> ReadyTeacher:
     """Return a teacher ready to look, with the identity of its weights."""
     entry = teacher_entry(config)
     teacher = build_from_entry(entry, weights=config.weights, input_px=config.input_px)
-    identity = {
+    return ReadyTeacher(entry, teacher, teacher_identity(config))
+
+
+def teacher_identity(config: TeacherConfig) -> dict[str, object]:
+    """Return what decides what a teacher sees: the identity of its column in a store."""
+    entry = teacher_entry(config)
+    return {
         "weights_sha256": weights_sha256(config),
         "family": entry.family,
-        "input_px": teacher.spec.input_px,
+        "input_px": spec_of(entry, input_px=config.input_px).input_px,
         "mean": list(entry.mean),
         "std": list(entry.std),
         "intensity": entry.intensity,
         **own_identity(entry),
     }
-    return ReadyTeacher(entry, teacher, identity)
+
+
+def storage(recipe: Recipe) -> Storage:
+    """Return how the recipe keeps features."""
+    return Storage(recipe.store.dtype, recipe.store.pca, recipe.store.pilot_views)
 
 
 def student(recipe: Recipe, *, stream: str) -> Student:
@@ -209,7 +219,7 @@ def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     hidden_dim = max(column.dim for column in columns.values())
     targets = {
         name: TeacherTarget(
-            make_normaliser(config.normalise, column.moments()),
+            make_normaliser(config.normalise, column.moments(), column.codec),
             make_head(config.head, student_dim=EMBED_DIM, teacher_dim=column.dim, hidden_dim=hidden_dim),
         )
         for name, column in columns.items()

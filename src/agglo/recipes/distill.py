@@ -14,7 +14,7 @@ from agglo.distill import DistilSource
 from agglo.distill.alarm import AlarmHook
 from agglo.recipes import build
 from agglo.recipes.context import Run
-from agglo.recipes.extract import identity_of, pool_and_store
+from agglo.recipes.extract import identity_of, kept_as, pool_and_store
 from agglo.recipes.stage import Facts
 from agglo.students import Student
 from agglo.train import Place, Watch, fit
@@ -31,6 +31,7 @@ def distill(run: Run) -> bool:
         "student": build.student_settings(recipe),
         "precision": recipe.device.precision,
         "seed": recipe.seed,
+        **kept_as(recipe),
     }
     stage = run.stage(
         "distill", settings, after=["dataset", "extract"], is_whole=lambda: student_file(run).exists()

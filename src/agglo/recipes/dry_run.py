@@ -30,6 +30,7 @@ def explain(recipe: Recipe) -> str:
         f"{recipe.student.input_px} px -> {build.EMBED_DIM}x{cells}x{cells}, neck {student.neck_name}, "
         f"starting from {_init(recipe)}",
         *(f"  teacher     {_teacher(recipe, place)}" for place in range(len(recipe.teachers))),
+        f"  store       {_store(recipe)}",
         f"  distill     {_training(recipe.distill)}; loss {recipe.distill.loss}, {recipe.distill.normalise}, "
         f"balance {recipe.distill.balance}, tokens matched on the {recipe.distill.match} grid",
         f"  align       {_training(recipe.align)}; encoder {recipe.align.encoder}, decoder grid H/{recipe.decoder.grid_stride}",
@@ -48,6 +49,14 @@ def _init(recipe: Recipe) -> str:
     except WeightsError as problem:
         return f"{init} (MISSING: {problem})"
     return f"{init} ({file})"
+
+
+def _store(recipe: Recipe) -> str:
+    store = recipe.store
+    pilot = (
+        f", scale fitted to a pilot of {store.pilot_views} views" if build.storage(recipe).is_coded else ""
+    )
+    return f"features as {store.dtype}{f', {store.pca} codes a token' if store.pca else ''}{pilot}"
 
 
 def _data(recipe: Recipe) -> str:

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agglo.config.schema import TeacherConfig
+from agglo.config.schema import Recipe, TeacherConfig
 from agglo.core.files import fingerprint
-from agglo.features import FeatureStore, Samples
-from agglo.features.extract import Filler, Looker, ReadyTeacher
+from agglo.features import Column, FeatureStore, Samples
+from agglo.features.extract import Filler
+from agglo.features.looking import Looker, ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.context import Run
@@ -21,8 +23,8 @@ from agglo.recipes.workers import own_device
 def extract(run: Run) -> bool:
     """Fill the run's feature store with what is missing of this process's share.
 
-    Teachers are no part of the stage's settings: the store knows each column's weights, so a further teacher costs its own column
-    and nothing else.
+    Neither teachers nor how features are kept are part of the stage's settings: the store knows each column's weights and dtype,
+    so a further teacher costs its own column and nothing else.
     """
     recipe = run.recipe
     settings = {
@@ -37,9 +39,9 @@ def extract(run: Run) -> bool:
     def work() -> Facts | None:
         sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
         pool = build.pool(recipe, run.dataset, run.split)
-        filler = Filler(
-            pool, sources, store_folder(run), Looker(own_device(build.device(recipe).settle(), os.environ))
-        )
+        looker = Looker(own_device(build.device(recipe).settle(), os.environ))
+        filler = Filler(pool, sources, store_folder(run), looker, build.storage(recipe))
+        filler.settle(run.tell("pilot"))
         if run.ray_workers:
             fill_by_ray(run, filler, workers=run.ray_workers, progress=run.tell("extract"))
         else:
@@ -52,7 +54,8 @@ def extract(run: Run) -> bool:
             "samples": len(pool),
             "labels": "none",
             "wall_s": round(sum(store.column(name).seconds for name in sources), 2),
-            "forward_s_of_last_call": round(filler.looker.forward_s, 2),
+            "forward_s_of_last_call": round(looker.forward_s, 2),
+            "kept_as": recipe.store.model_dump(mode="json"),
             "teachers": {name: _facts_of(source) for name, source in sources.items()},
         }
 
@@ -71,9 +74,15 @@ def _is_whole(run: Run) -> bool:
         return False
     store = FeatureStore.open(store_folder(run))
     return all(
-        teacher.key in store.teachers and not store.column(teacher.key).missing_blocks()
-        for teacher in teachers
+        teacher.key in store.teachers and _is_kept(run, store.column(teacher.key)) for teacher in teachers
     )
+
+
+def _is_kept(run: Run, column: Column) -> bool:
+    """Return whether every block of a column is there, kept as the recipe says; if it is kept otherwise, the store says what to
+    do."""
+    asked = replace(column.spec, storage=build.storage(run.recipe))
+    return not column.missing_blocks() and not column.spec.differences(asked, is_frozen=True)
 
 
 def _is_as_seen(config: TeacherConfig, facts: Mapping[str, Any]) -> bool:
@@ -96,6 +105,12 @@ def pool_and_store(run: Run) -> tuple[Pool, FeatureStore]:
     pool = build.pool(run.recipe, run.dataset, run.split)
     samples: Samples = pool.samples
     return pool, FeatureStore.create(store_folder(run), samples)
+
+
+def kept_as(recipe: Recipe) -> dict[str, object]:
+    """Return how features are kept, for the settings of the stages that learn from them; nothing where they are kept plainly."""
+    storage = build.storage(recipe)
+    return {"store": asdict(storage)} if storage.is_coded else {}
 
 
 def _facts_of(source: ReadyTeacher) -> Facts:

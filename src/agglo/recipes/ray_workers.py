@@ -12,7 +12,8 @@ import torch
 from agglo.config.schema import Recipe
 from agglo.core.errors import ConfigError, RunFolderError
 from agglo.core.progress import Progress, silent
-from agglo.features.extract import Filler, Looker, ReadyTeacher, Work
+from agglo.features.extract import Filler, Work
+from agglo.features.looking import Looker, ReadyTeacher
 from agglo.recipes import build
 from agglo.recipes.context import Run
 
@@ -95,5 +96,7 @@ class Worker:
             if teacher.key in dict(work) and teacher.key not in self.sources:
                 self.sources[teacher.key] = build.ready_teacher(teacher)
         pool = build.pool(self.run.recipe, self.run.dataset, self.run.split)
-        Filler(pool, self.sources, self.run.folder / "features", self.looker).fill(work)
+        Filler(
+            pool, self.sources, self.run.folder / "features", self.looker, build.storage(self.run.recipe)
+        ).fill(work)
         return {"blocks": len(work)}

@@ -1,13 +1,28 @@
-"""`agglo store`: what a feature store holds, and whether it still holds what was written."""
+"""`agglo store`: what a feature store holds, whether it still holds what was written, and how to mend or shrink it."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from agglo.features import Column, FeatureStore
+import numpy as np
+
+from agglo.config.schema import Recipe, TeacherConfig
+from agglo.core.errors import ConfigError, StoreError
+from agglo.core.files import read_json
+from agglo.core.progress import Progress, silent
+from agglo.evaluate.similarity import Spectrum
+from agglo.features import Column, FeatureStore, Storage
+from agglo.features.codec import Dtype
+from agglo.features.requantise import fidelity, is_half_replaced, replace_column, requantise
+from agglo.features.verify import Problem, drop_column, prune, verify
+from agglo.recipes import build
 
 
 def store_info(folder: Path) -> dict[str, Any]:
-    """Return `{frames, views_per_frame, columns: [{teacher, dim, grid, blocks, missing_blocks, megabytes}]}`.
+    """Return `{frames, views_per_frame, columns: [{teacher, dim, grid, dtype, codes, blocks, missing_blocks, megabytes, …}]}`.
+
+    Whole columns also have `spectrum`: effective rank, components that hold 90 and 99 % of the variance, total variance, and the
+    share of the mean square that the mean token alone makes up.
 
     Raises:
         StoreError: there is no store in `folder`.
@@ -20,23 +35,152 @@ def store_info(folder: Path) -> dict[str, Any]:
     }
 
 
-def store_problems(folder: Path) -> list[str]:
-    """Read every byte of a store; return what is missing or damaged, one line each.
+def store_problems(folder: Path, recipe: Recipe | None = None) -> list[Problem]:
+    """Read every byte of a store; return what is missing, damaged, foreign or left over, each by name.
+
+    With a `recipe`, also columns that its teachers, as they are now, would not have made.
 
     Raises:
         StoreError: there is no store in `folder`.
     """
     store = FeatureStore.open(folder)
-    return [line for name in store.teachers for line in store.column(name).verify()]
+    strangers = [
+        problem
+        for teacher in (recipe.teachers if recipe else ())
+        for problem in _against_recipe(store, teacher)
+    ]
+    return strangers + verify(store)
+
+
+def prune_store(folder: Path, column: str | None = None) -> dict[str, Any]:
+    """Remove what does not hold, or one whole column; return `{removed: [line, …], freed_bytes}`.
+
+    Raises:
+        StoreError: there is no store in `folder`, or no such column.
+    """
+    store = FeatureStore.open(folder)
+    if column is not None:
+        return {"removed": [f"{column}: the whole column"], "freed_bytes": drop_column(store, column)}
+    gone, freed = prune(store)
+    return {"removed": [str(problem) for problem in gone], "freed_bytes": freed}
+
+
+def requantise_store(
+    folder: Path,
+    teachers: Sequence[str],
+    storage: Storage,
+    *,
+    name: str | None = None,
+    is_replacing: bool = False,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Make columns kept as `storage` says from those of `teachers` (all by default); return, for each, name, bytes and fidelity.
+
+    Columns that are kept so already are left as they are.
+
+    Raises:
+        ConfigError: a name is asked for several columns at once, or for one that is to be replaced.
+        StoreError: there is no store in `folder`, or a column is not whole.
+    """
+    store = FeatureStore.open(folder)
+    chosen = list(teachers or store.teachers)
+    if name is not None and (len(chosen) > 1 or is_replacing):
+        raise ConfigError(
+            "`--name` names one new column beside the old one: give one `--column`, and no `--replace`"
+        )
+    made = []
+    for teacher in chosen:
+        new = name or f"{teacher}-{storage.dtype}{f'-pca{storage.pca}' if storage.pca else ''}"
+        made.append(_requantised(store, teacher, storage, new, is_replacing, progress))
+    return made
+
+
+def storage_of(dtype: str, pca: int | None) -> Storage:
+    """Return how features are to be kept.
+
+    Raises:
+        ConfigError: there is no such dtype, or fewer than one code is asked for.
+    """
+    if dtype not in get_args(Dtype):
+        raise ConfigError(f"`--dtype` must be one of {', '.join(get_args(Dtype))}, got {dtype!r}")
+    if pca is not None and pca < 1:
+        raise ConfigError(f"`--pca` must be a number of codes of at least 1, got {pca}")
+    return Storage(dtype, pca)  # type: ignore[arg-type]
+
+
+def _requantised(
+    store: FeatureStore, teacher: str, storage: Storage, new: str, is_replacing: bool, progress: Progress
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"from": teacher, "column": teacher if is_replacing else new}
+    if teacher in store.teachers and _is_kept_as(store.column(teacher), storage):
+        return {"from": teacher, "column": teacher, "megabytes": _megabytes(store.column(teacher))}
+    if not (is_replacing and is_half_replaced(store, teacher)):
+        source = store.column(teacher)
+        column = requantise(store, teacher, storage, name=new, progress=progress)
+        near = fidelity(column, source)
+        found |= {"cosine_mean": round(near.mean, 6), "cosine_percentile_1": round(near.percentile_1, 6)}
+        found |= {"megabytes_before": _megabytes(source), "megabytes": _megabytes(column)}
+    if is_replacing:
+        found["megabytes"] = _megabytes(replace_column(store, teacher, new))
+    return found
+
+
+def _is_kept_as(column: Column, storage: Storage) -> bool:
+    return column.spec.storage.dtype == storage.dtype and column.sample_shape[0] == storage.width(column.dim)
+
+
+def _against_recipe(store: FeatureStore, teacher: TeacherConfig) -> list[Problem]:
+    if teacher.key not in store.teachers:
+        return [Problem("missing", teacher.key, None, "the recipe's teacher has no column")]
+    found, asked = store.column(teacher.key).spec.identity, build.teacher_identity(teacher)
+    differing = sorted(key for key in found.keys() | asked.keys() if found.get(key) != asked.get(key))
+    if not differing:
+        return []
+    text = f"is a foreign teacher's: made with another {', '.join(differing)} than the recipe's"
+    return [Problem("foreign", teacher.key, None, text)]
 
 
 def _row(name: str, column: Column) -> dict[str, Any]:
-    num_bytes = sum(file.stat().st_size for file in column.folder.rglob("*") if file.is_file())
-    return {
+    row: dict[str, Any] = {
         "teacher": name,
         "dim": column.dim,
         "grid": list(column.grid),
+        "dtype": column.spec.storage.dtype,
+        "codes": column.sample_shape[0],
         "blocks": column.num_blocks,
         "missing_blocks": len(column.missing_blocks()),
-        "megabytes": round(num_bytes / 1e6, 1),
+        "megabytes": _megabytes(column),
     }
+    if column.spec.storage.is_coded and not column.needs_pilot:
+        row |= _coding(column)
+    if not row["missing_blocks"]:
+        row["spectrum"] = Spectrum.of(column.moments().covariance, column.moments().mean).to_json()
+    return row
+
+
+def _coding(column: Column) -> dict[str, Any]:
+    """Return what coding has cost: the basis, the share of variance kept, and of values clipped, in the mean and the worst
+    block."""
+    codec = column.codec
+    assert codec is not None
+    markers = [read_json(file) for file in sorted(column.folder.glob("blocks/*.json"))]
+    clipped = [marker["clipped"] for marker in markers if "clipped" in marker]
+    return {
+        "basis": codec.basis,
+        "energy": round(codec.energy, 6),
+        "clipped_mean": float(np.mean(clipped)) if clipped else 0.0,
+        "clipped_worst_block": max(clipped, default=0.0),
+    }
+
+
+def _megabytes(column: Column) -> float:
+    """Return the size of a column's files.
+
+    Raises:
+        StoreError: another process removes the column at this moment.
+    """
+    try:
+        num_bytes = sum(file.stat().st_size for file in column.folder.rglob("*") if file.is_file())
+    except FileNotFoundError as problem:
+        raise StoreError(f"{column.folder} is being changed by another process; try again") from problem
+    return round(num_bytes / 1e6, 1)

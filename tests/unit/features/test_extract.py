@@ -14,7 +14,8 @@ from agglo.core.shapes import FeatureSpec
 from agglo.core.share import Share
 from agglo.data import ViewRecipe
 from agglo.features import FeatureStore, fill_store
-from agglo.features.extract import Looker, Pace, ReadyTeacher, pictures_at_once
+from agglo.features.extract import Pace
+from agglo.features.looking import Looker, ReadyTeacher, pictures_at_once
 from agglo.features.pool import Pool
 from agglo.features.store import BLOCK_SAMPLES, Samples
 from agglo.teachers import Teacher, entry_of

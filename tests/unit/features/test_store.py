@@ -1,49 +1,57 @@
 """The store: blocks are whole or absent, damage is seen, other samples and other weights are refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from agglo.core.errors import StoreError
-from agglo.core.seeds import generator
-from agglo.features.moments import Moments
-from agglo.features.store import Column, FeatureStore, Samples
+from agglo.features import Column, FeatureStore, Moments, Storage
+from agglo.features.verify import verify_column
+from unit.features.small_store import DIM, GRID, SAMPLES, WHOLE, features, filled
 
-SAMPLES = Samples(
-    "data", tuple(f"f{number}" for number in range(50)), (True,) * 40 + (False,) * 10, 2, {"zoom": [1, 2]}, 5
-)
-DIM, GRID = 6, (3, 4)
-WHOLE = np.ones((64, *GRID), np.float32)
-
-
-def features(block: int, count: int) -> np.ndarray:
-    return generator(9, "features", block).standard_normal((count, DIM, *GRID)).astype(np.float16)
+EVERY_KIND = {
+    "fp16": Storage(),
+    "int8": Storage("int8", pilot_views=8),
+    "int8-zstd": Storage("int8-zstd", pilot_views=8),
+    "int8 of 4 codes": Storage("int8", 4, 8),
+    "fp16 of 4 codes": Storage("fp16", 4, 8),
+}
 
 
-def filled(folder: Path, blocks: tuple[int, ...] = (0, 1)) -> Column:
-    column = FeatureStore.create(folder, SAMPLES).add_column(
-        "teacher", dim=DIM, grid=GRID, identity={"weights": "a"}
-    )
-    for block in blocks:
-        count = len(column.block_range(block))
-        column.write_block(block, features(block, count), WHOLE[:count], seconds=0.5)
-    return FeatureStore.open(folder).column("teacher")
-
-
-def test_what_is_written_is_read_and_summed_up(tmp_path: Path) -> None:
-    column = filled(tmp_path)
+@pytest.mark.parametrize("storage", EVERY_KIND.values(), ids=EVERY_KIND)
+def test_what_is_written_is_read_and_summed_up(tmp_path: Path, storage: Storage) -> None:
+    column = filled(tmp_path, storage=storage)
     everything = np.concatenate([features(0, 64), features(1, 36)])
     assert len(SAMPLES) == 100
-    assert all((column.read(sample) == everything[sample]).all() for sample in (0, 63, 64, 99))
+    kept = everything if column.codec is None else column.codec.encode(everything)[0]
+    assert all((column.read(sample) == kept[sample]).all() for sample in (0, 63, 64, 99))
+    assert column.read(99).dtype == kept.dtype
     counted = np.moveaxis(everything[:80], 1, -1).reshape(-1, DIM)  # both views of 40 frames
     whole = Moments.of(counted.astype(np.float32))
     moments = column.moments()
     assert moments.count == 80 * 12
-    np.testing.assert_allclose(moments.mean, whole.mean, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(moments.covariance, whole.covariance, rtol=1e-10)
-    assert column.verify() == []
+    np.testing.assert_allclose(moments.mean, whole.mean, atol=1e-7)
+    np.testing.assert_allclose(moments.covariance, whole.covariance, atol=1e-6)
+    assert verify_column(column) == []
+
+
+@pytest.mark.parametrize("storage", EVERY_KIND.values(), ids=EVERY_KIND)
+def test_any_zarr_reader_reads_the_same(tmp_path: Path, storage: Storage) -> None:
+    column = filled(tmp_path, storage=storage)
+    array = zarr.open_array(str(column.folder / "features"), mode="r")
+    assert array.shape == (100, *column.sample_shape)
+    for sample in (0, 40, 63, 64, 99):
+        assert (np.asarray(array[sample]) == column.read(sample)).all()
+
+
+def test_chunks_of_zeros_which_zarr_leaves_out_are_read(tmp_path: Path) -> None:
+    column = FeatureStore.create(tmp_path, SAMPLES).add_column("teacher", dim=DIM, grid=GRID, identity={})
+    column.write_block(0, np.zeros((64, DIM, *GRID), np.float16), WHOLE)
+    assert (FeatureStore.open(tmp_path).column("teacher").read(5) == 0).all()
 
 
 def test_padding_is_not_counted_and_costs_add_up(tmp_path: Path) -> None:
@@ -56,16 +64,29 @@ def test_padding_is_not_counted_and_costs_add_up(tmp_path: Path) -> None:
     column = FeatureStore.open(tmp_path).column("teacher")
     assert column.moments().count == 80 * 8
     assert column.seconds == 1.0
+    kept = column.is_picture(70)
+    assert kept is not None
+    assert (kept == (coverage[0] > 0.5)).all()
+
+
+def test_a_block_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    column = filled(tmp_path)
+    before = column.shard_file(1).stat().st_mtime_ns
+    column.write_block(1, features(1, 36), WHOLE[:36])
+    assert column.shard_file(1).stat().st_mtime_ns == before
+    with pytest.raises(StoreError, match="block 1 of teacher is there with other content"):
+        column.write_block(1, features(2, 36), WHOLE[:36])
+    assert verify_column(column) == []
 
 
 def test_a_damaged_block_can_be_written_again(tmp_path: Path) -> None:
     column = filled(tmp_path)
-    (tmp_path / "columns/teacher/features/c/1/0/0/0").write_bytes(b"no shard")
-    (tmp_path / "columns/teacher/blocks/000001.json").unlink()
+    column.shard_file(1).write_bytes(b"no shard")
+    column.marker_file(1).unlink()
     column = FeatureStore.open(tmp_path).column("teacher")
     column.write_block(1, features(1, 36), WHOLE[:36])
     reopened = FeatureStore.open(tmp_path).column("teacher")
-    assert reopened.verify() == []
+    assert verify_column(reopened) == []
     assert (reopened.read(99) == features(1, 36)[35]).all()
 
 
@@ -79,13 +100,12 @@ def test_an_unfinished_block_does_not_exist(tmp_path: Path) -> None:
         column.moments()
 
 
-def test_damage_is_seen_by_reading_and_by_verifying(tmp_path: Path) -> None:
-    column = filled(tmp_path)
-    shard = tmp_path / "columns/teacher/features/c/1/0/0/0"
-    content = bytearray(shard.read_bytes())
-    content[10] ^= 0xFF
-    shard.write_bytes(bytes(content))
-    assert column.verify() == ["teacher: block 1 (0) is damaged"] or "block 1" in column.verify()[0]
+@pytest.mark.parametrize("storage", EVERY_KIND.values(), ids=EVERY_KIND)
+def test_one_flipped_bit_spoils_one_sample_and_is_seen(tmp_path: Path, storage: Storage) -> None:
+    column = filled(tmp_path, storage=storage)
+    content = bytearray(column.shard_file(1).read_bytes())
+    content[10] ^= 0x10
+    column.shard_file(1).write_bytes(bytes(content))
     damaged = []
     for sample in range(64, 100):
         try:
@@ -93,8 +113,17 @@ def test_damage_is_seen_by_reading_and_by_verifying(tmp_path: Path) -> None:
         except StoreError as problem:
             damaged.append(str(problem))
     assert len(damaged) == 1
-    assert "cannot be read" in damaged[0]
-    assert "extract again" in damaged[0]
+    assert "cannot be read (the checksum of sample" in damaged[0]
+    assert "then extract again" in damaged[0]
+
+
+@pytest.mark.parametrize("length", [0, 30, -5])
+def test_a_shard_cut_short_is_refused(tmp_path: Path, length: int) -> None:
+    column = filled(tmp_path)
+    content = column.shard_file(1).read_bytes()
+    column.shard_file(1).write_bytes(content[:length])
+    with pytest.raises(StoreError, match=r"cannot be read \((shard 1 is absent|the checksum of the index)"):
+        column.read(64)
 
 
 REFUSED = {
@@ -104,17 +133,59 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("samples", "text"), REFUSED.values(), ids=REFUSED)
-def test_a_store_of_other_samples_is_left_alone(tmp_path: Path, samples: Samples, text: str) -> None:
+def test_a_store_of_other_samples_is_left_alone(tmp_path: Path, samples: object, text: str) -> None:
     filled(tmp_path)
     with pytest.raises(StoreError, match=text):
         FeatureStore.create(tmp_path, samples)
     assert filled(tmp_path, blocks=()).missing_blocks() == []
 
 
-def test_a_column_of_other_weights_is_left_alone(tmp_path: Path) -> None:
+OTHER_COLUMNS = {
+    "weights": ({"identity": {"weights": "b"}}, "another identity"),
+    "grid": ({"grid": (3, 5)}, "another grid"),
+    "dtype": ({"storage": Storage("int8")}, "another codes, dtype, pilot_views"),
+}
+
+
+@pytest.mark.parametrize(("options", "text"), OTHER_COLUMNS.values(), ids=OTHER_COLUMNS)
+def test_a_column_of_something_else_is_left_alone(
+    tmp_path: Path, options: dict[str, object], text: str
+) -> None:
     filled(tmp_path)
-    with pytest.raises(StoreError, match="was made with another identity"):
-        FeatureStore.open(tmp_path).add_column("teacher", dim=DIM, grid=GRID, identity={"weights": "b"})
+    with pytest.raises(StoreError, match=rf"was made with {text}; `agglo store prune .* --column teacher`"):
+        FeatureStore.open(tmp_path).add_column(
+            "teacher", **{"dim": DIM, "grid": GRID, "identity": {"weights": "a"}, **options}
+        )
+
+
+@pytest.mark.parametrize("storage", EVERY_KIND.values(), ids=EVERY_KIND)
+def test_eight_writers_of_one_store_leave_one_store(tmp_path: Path, storage: Storage) -> None:
+    filled(tmp_path / "one", storage=storage)
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(lambda _: filled(tmp_path / "many", storage=storage), range(16)))
+    one, many = (
+        {
+            file.relative_to(folder): file.read_bytes()
+            for file in sorted((tmp_path / folder.name).rglob("*"))
+            if file.is_file()
+        }
+        for folder in (tmp_path / "one", tmp_path / "many")
+    )
+    assert one == many
+
+
+def test_of_two_stores_made_at_once_one_is_refused(tmp_path: Path) -> None:
+    others = [replace(SAMPLES, seed=seed) for seed in range(6)]
+
+    def make(samples: object) -> str:
+        try:
+            FeatureStore.create(tmp_path / "store", samples)
+        except StoreError:
+            return "refused"
+        return "made"
+
+    with ThreadPoolExecutor(6) as writers:
+        assert sorted(writers.map(make, others)) == ["made", *["refused"] * 5]
 
 
 def test_features_that_float16_cannot_hold_are_refused(tmp_path: Path) -> None:
@@ -133,3 +204,16 @@ def test_what_is_no_store_is_said_to_be_none(tmp_path: Path, name: str) -> None:
         FeatureStore.open(tmp_path / "elsewhere") if name == "store.json" else FeatureStore.create(
             tmp_path, SAMPLES
         ).column("nobody")
+
+
+def test_a_coded_column_without_its_codec_says_so(tmp_path: Path) -> None:
+    column = FeatureStore.create(tmp_path, SAMPLES).add_column(
+        "teacher", dim=DIM, grid=GRID, identity={}, storage=Storage("int8")
+    )
+    assert isinstance(column, Column)
+    with pytest.raises(StoreError, match="the pilot of teacher is not at its end"):
+        column.write_block(0, features(0, 64), WHOLE)
+    with pytest.raises(StoreError, match=r"`store.pca` must be between 1 and the teacher's width, 6, got 7"):
+        FeatureStore.open(tmp_path).add_column(
+            "wide", dim=DIM, grid=GRID, identity={}, storage=Storage("int8", 7)
+        )

@@ -10,9 +10,10 @@ from agglo.config.load import load_recipe
 from agglo.config.schema import Recipe
 from agglo.core.errors import RunFolderError, StoreError
 from agglo.data import DatasetWriter, FrameInfo, State
-from agglo.features import FeatureStore
+from agglo.features import FeatureStore, Storage
 from agglo.recipes.context import Run
 from agglo.recipes.run import STAGES, run
+from agglo.recipes.store import requantise_store, store_problems
 
 ROOT = Path(__file__).parents[3]
 SMALL = (
@@ -26,9 +27,9 @@ SMALL = (
 )
 
 
-def recipe_with(folder: Path, teachers: Sequence[str], options: str = "") -> Recipe:
+def recipe_with(folder: Path, teachers: Sequence[str], options: str = "", *more: str) -> Recipe:
     named = f"teachers=[{', '.join(f'{{name: {name}{options}}}' for name in teachers)}]"
-    return load_recipe(ROOT / "recipes" / "phantom-quick.yaml", [f"out={folder}", named, *SMALL])
+    return load_recipe(ROOT / "recipes" / "phantom-quick.yaml", [f"out={folder}", named, *SMALL, *more])
 
 
 def written(folder: Path) -> dict[str, int]:
@@ -90,6 +91,39 @@ def test_a_lost_store_is_filled_again(tmp_path: Path) -> None:
     (tmp_path / "features" / "store.json").unlink()
     assert run(recipe, last="extract") == ["extract"]
     assert FeatureStore.open(tmp_path / "features").teachers == ("lab-dino",)
+
+
+def test_features_kept_as_codes_are_learned_from(tmp_path: Path) -> None:
+    plain = recipe_with(tmp_path, ["lab-dino"])
+    coded = recipe_with(tmp_path, ["lab-dino"], "", "store={dtype: int8, pilot_views: 3}")
+    assert run(coded, last="distill")[-1] == "distill"
+    column = FeatureStore.open(tmp_path / "features").column("lab-dino")
+    assert column.read(0).dtype == np.int8
+    assert column.codec is not None
+    assert column.codec.basis == "hadamard"
+    assert run(coded, last="distill") == []
+    with pytest.raises(StoreError, match=r"'lab-dino' .* was made with another codes, dtype, pilot_views"):
+        run(plain, last="extract")
+
+
+def test_a_column_that_was_requantised_is_taken_for_what_the_recipe_asks(tmp_path: Path) -> None:
+    run(recipe_with(tmp_path, ["lab-dino"]), last="extract")
+    requantise_store(tmp_path / "features", [], Storage("int8"), is_replacing=True)
+    before = written(tmp_path)
+    coded = recipe_with(tmp_path, ["lab-dino"], "", "store.dtype=int8")
+    assert run(coded, last="extract") == []
+    assert run(coded, last="distill") == ["distill"]
+    assert written(tmp_path) == before
+
+
+def test_a_teacher_with_other_weights_than_the_columns_is_foreign(folder: Path) -> None:
+    recipe = recipe_with(folder, ["lab-sam", "lab-dino"])
+    assert store_problems(folder / "features", recipe) == []
+    other = recipe_with(folder, ["lab-dino", "lab-clip"], ", input_px: 112")
+    assert [str(problem) for problem in store_problems(folder / "features", other)] == [
+        "lab-dino: is a foreign teacher's: made with another input_px than the recipe's",
+        "lab-clip: the recipe's teacher has no column",
+    ]
 
 
 def unlabelled(folder: Path) -> Path:

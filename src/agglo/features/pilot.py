@@ -1,0 +1,93 @@
+"""The pilot of a coded column: a first look at some views of the train split, from which the codec is fitted and then frozen.
+
+The views are spread evenly over those that statistics count, and are looked at in small portions, each of which leaves its
+statistics and a marker: a kill costs one portion, several processes may share the work, and the codec is that of all portions
+merged in their order. Once it is frozen, portions are removed; nothing that joins the store later changes it. The teacher looks
+at these views again when their blocks come.
+"""
+
+import shutil
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float16
+
+from agglo.core.files import read_json, write_json, write_json_once
+from agglo.features.codec import Codec
+from agglo.features.column import SHOWS_PICTURE, Column
+from agglo.features.moments import Moments, reduce_in_order
+
+PORTION_VIEWS = 16
+
+
+class Pilot:
+    """The pilot of one column."""
+
+    def __init__(self, column: Column) -> None:
+        """Take a coded column."""
+        self.column, self.folder = column, column.folder / "pilot"
+
+    @cached_property
+    def portions(self) -> tuple[tuple[int, ...], ...]:
+        """Samples to look at, `PORTION_VIEWS` at a time."""
+        views = self.column.samples.spread(self.column.spec.storage.pilot_views or len(self.column.samples))
+        return tuple(views[start : start + PORTION_VIEWS] for start in range(0, len(views), PORTION_VIEWS))
+
+    def missing(self) -> list[int]:
+        """Return the portions that have not been looked at; none once the codec is frozen."""
+        if not self.column.needs_pilot:
+            return []
+        return [place for place in range(len(self.portions)) if not self._marker(place).exists()]
+
+    def write(
+        self,
+        portion: int,
+        features: Float16[np.ndarray, "samples dim h w"],
+        coverage: Float[np.ndarray, "samples h w"],
+        *,
+        seconds: float = 0.0,
+    ) -> None:
+        """Keep the statistics of a portion, unless the codec is frozen meanwhile; `seconds` is what it has cost."""
+        moments = self.column.moments_of(self.portions[portion], features, coverage >= SHOWS_PICTURE)
+        try:
+            moments.save(self._moments(portion))
+            write_json_once(self._marker(portion), {"seconds": round(seconds, 3)})
+        except FileNotFoundError:
+            if self.column.needs_pilot:
+                raise  # no other process has tidied up: the folder is really gone
+
+    def freeze(self) -> None:
+        """Fit the codec to all portions and freeze it, unless that was done; of several processes the first one wins.
+
+        Raises:
+            FeatureMismatch: the pilot's features do not vary.
+        """
+        try:
+            self._freeze()
+        except FileNotFoundError:
+            if self.column.needs_pilot:
+                raise  # no other process has tidied up: a portion is really lost
+
+    def _freeze(self) -> None:
+        if self.column.needs_pilot:
+            places = range(len(self.portions))
+            moments = reduce_in_order(
+                (Moments.load(self._moments(place)) for place in places), self.column.dim
+            )
+            codec = Codec.fit(moments, self.column.spec.storage)
+            seconds = sum(read_json(self._marker(place))["seconds"] for place in places)
+            about = {
+                "views": sum(map(len, self.portions)),
+                "tokens": moments.count,
+                "seconds": round(seconds, 3),
+            }
+            write_json(self.column.folder / "pilot.json", about)
+            codec.save_once(self.column.codec_file)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _marker(self, portion: int) -> Path:
+        return self.folder / f"{portion:06d}.json"
+
+    def _moments(self, portion: int) -> Path:
+        return self.folder / f"{portion:06d}.npz"
