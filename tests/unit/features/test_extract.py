@@ -10,14 +10,15 @@ import torch
 from torch import nn
 
 from agglo.core.errors import StoreError
-from agglo.core.shapes import FeatureSpec
+from agglo.core.shapes import FeatureSpec, TeacherFeatures
 from agglo.core.share import Share
 from agglo.data import ViewRecipe
 from agglo.features import FeatureStore, fill_store
 from agglo.features.extract import Pace
 from agglo.features.looking import Looker, ReadyTeacher, pictures_at_once
 from agglo.features.pool import Pool
-from agglo.features.store import BLOCK_SAMPLES, Samples
+from agglo.features.samples import Samples
+from agglo.features.shards import BLOCK_SAMPLES
 from agglo.teachers import Teacher, entry_of
 
 SAMPLES = 4 * BLOCK_SAMPLES + 5
@@ -49,11 +50,11 @@ class Echo(Teacher):
         self.fits = fits
         self.seen: list[int] = []
 
-    def feature_map(self, images: torch.Tensor) -> torch.Tensor:
+    def look(self, images: torch.Tensor) -> TeacherFeatures:
         self.seen.append(len(images))
         if len(images) > self.fits:
             raise torch.OutOfMemoryError("no room")
-        return images.mean(dim=(1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 4, 2, 2)
+        return TeacherFeatures(images.mean(dim=(1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 4, 2, 2))
 
 
 def ready(teacher: Teacher, weights: str = "a") -> ReadyTeacher:
@@ -121,7 +122,7 @@ def test_every_teacher_shows_its_pace_first(tmp_path: Path) -> None:
 def test_pace_weighs_blocks_by_samples_and_knows_those_of_earlier_calls(tmp_path: Path) -> None:
     store = FeatureStore.create(tmp_path, Stripes().samples)
     columns = {name: store.add_column(name, dim=4, grid=(2, 2), identity={}) for name in ("slow", "quick")}
-    block = np.ones((BLOCK_SAMPLES, 4, 2, 2), np.float16)
+    block = np.zeros((BLOCK_SAMPLES, 4, 2, 2), np.float16)
     columns["slow"].write_block(0, block, np.ones((BLOCK_SAMPLES, 2, 2), np.float32), seconds=64.0)
     pace = Pace({name: FeatureStore.open(tmp_path).column(name) for name in columns})
     assert pace.left_s([("slow", 1), ("slow", 4)]) == 64.0 + 5.0
