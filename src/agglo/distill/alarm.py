@@ -123,9 +123,8 @@ class AlarmHook:
             if (alarm.kind, alarm.teacher) in self.raised:
                 continue
             self.raised.add((alarm.kind, alarm.teacher))
-            self.log.write(
-                step=state.step, alarm={"kind": alarm.kind, "teacher": alarm.teacher, "since": alarm.step}
-            )
+            told = {"kind": alarm.kind, "teacher": alarm.teacher, "since": alarm.step}
+            self.log.write(step=state.step, alarm={**told, "words": alarm.in_words()})
             self.tell(alarm.in_words())
             if self.is_stopping:
                 raise TrainingCollapsed(

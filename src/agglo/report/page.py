@@ -56,6 +56,10 @@ def _header(run: Run) -> Html:
     return element(
         "header",
         element("p", element("strong", RESEARCH_ONLY), " ", _origin(run), class_="banner"),
+        *(
+            element("p", element("strong", "Distillation: "), words, class_="banner")
+            for words in _alarms(run)
+        ),
         element(
             "h1",
             element("span", "PHANTOM", class_="phantom") if run.is_phantom else None,
@@ -65,6 +69,11 @@ def _header(run: Run) -> Html:
         summary(run),
         key_figures(run),
     )
+
+
+def _alarms(run: Run) -> list[str]:
+    """Return what was told while distilling of a teacher that took over, or was no longer learned from."""
+    return [entry["alarm"]["words"] for entry in run.logs["distill"] if "alarm" in entry]
 
 
 def _origin(run: Run) -> str:

@@ -93,7 +93,10 @@ def test_an_alarm_is_told_once_also_after_a_resumption(tmp_path: Path) -> None:
         "since step 10, the balancer gives nearly all weight to a: the others hardly count; try"
     )
     raised = [entry["alarm"] for entry in read_log(path) if "alarm" in entry]
-    assert raised == [{"kind": "dominates", "teacher": "a", "since": 10}]
+    assert [{key: alarm[key] for key in ("kind", "teacher", "since")} for alarm in raised] == [
+        {"kind": "dominates", "teacher": "a", "since": 10}
+    ]
+    assert raised[0]["words"] == told[0]
     log = RunLog(path, keep_until_step=100)
     write(log, AlarmHook(log, every=10, is_stopping=False, tell=told.append), range(110, 210, 10), 0.95)
     assert len(told) == 1

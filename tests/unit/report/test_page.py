@@ -172,6 +172,20 @@ def test_unequal_wall_times_are_called_so(make_run):
     )
 
 
+def test_a_collapse_stands_at_the_head_of_the_page(make_run):
+    folder = make_run()
+    assert "hardly count" not in report_of(folder)
+    with (folder / "distill" / "log.jsonl").open("a") as log:
+        log.write(
+            json.dumps(
+                {"step": 400, "alarm": {"words": "lab-sam has all the weight: the others hardly count"}}
+            )
+            + "\n"
+        )
+    head = report_of(folder).partition("<main>")[0]
+    assert "lab-sam has all the weight: the others hardly count" in head
+
+
 def test_a_run_without_scores_is_refused(tmp_path):
     with pytest.raises(RunFolderError, match=r"needs evaluate/table.json.*run the evaluation first"):
         write_report(tmp_path)
