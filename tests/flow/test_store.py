@@ -87,7 +87,8 @@ def test_the_picture_is_drawn_and_its_answer_told(run: Path, tmp_path: Path) -> 
     pair = compared["teachers"]["lab-dino"]["with"]["lab-clip"]
     assert pair["grid"] == 7
     assert -0.05 < pair["cka"] < 1
-    assert Image.open(picture).width > 1000
+    with Image.open(picture) as drawn:
+        assert drawn.width > 1000
 
 
 REFUSED = {

@@ -111,10 +111,10 @@ class Filler:
         Raises:
             FeatureMismatch: features of a pilot do not vary.
         """
-        if not any(column.needs_pilot for column in self.columns.values()):
+        pilots = {name: Pilot(column) for name, column in self.columns.items() if column.spec.storage.is_coded}
+        if not any(pilot.is_open for pilot in pilots.values()):
             return
         with locked(self.folder / ".pilot.lock", on_wait=_wait_for_pilot):
-            pilots = {name: Pilot(column) for name, column in self.columns.items() if column.needs_pilot}
             jobs = [
                 _Job(name, pilot.portions[portion], partial(pilot.write, portion))
                 for name, pilot in pilots.items()

@@ -34,6 +34,11 @@ class Pilot:
         views = self.column.samples.spread(self.column.spec.storage.pilot_views or len(self.column.samples))
         return tuple(views[start : start + PORTION_VIEWS] for start in range(0, len(views), PORTION_VIEWS))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything left to do: portions to look at, a codec to freeze, or portions to clear away."""
+        return self.column.needs_pilot or self.folder.exists()
+
     def missing(self) -> list[int]:
         """Return the portions that have not been looked at; none once the codec is frozen."""
         if not self.column.needs_pilot:

@@ -72,7 +72,7 @@ class FeatureStore:
             raise StoreError(
                 f"{folder} must be a feature store, but has no store.json; make one with `agglo extract RECIPE`"
             )
-        content = read_json(path)
+        content = _read(path)
         version = content.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise StoreError(
@@ -98,7 +98,7 @@ class FeatureStore:
             raise StoreError(
                 f"{self.folder} has no column {teacher!r} (there are: {known}); run `agglo extract RECIPE` first"
             )
-        return Column(folder, self.samples, ColumnSpec.of_json(read_json(folder / "column.json")))
+        return Column(folder, self.samples, ColumnSpec.of_json(_read(folder / "column.json")))
 
     def add_column(
         self,
@@ -128,3 +128,14 @@ class FeatureStore:
             )
         column.describe_array()
         return column
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = read_json(path)
+    except ValueError as problem:
+        raise StoreError(
+            f"{path} must be JSON as Agglo writes it, but cannot be read ({problem}); nothing beside it can be trusted without it: "
+            f"put it back from a copy, or delete {path.parent} and extract anew"
+        ) from problem
+    return content

@@ -206,6 +206,16 @@ def test_what_is_no_store_is_said_to_be_none(tmp_path: Path, name: str) -> None:
         ).column("nobody")
 
 
+@pytest.mark.parametrize("name", ["store.json", "columns/teacher/column.json"])
+def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path, name: str) -> None:
+    filled(tmp_path)
+    (tmp_path / name).write_text('{"dim": 6,')
+    with pytest.raises(
+        StoreError, match=r"must be JSON as Agglo writes it, but cannot be read .* extract anew"
+    ):
+        FeatureStore.open(tmp_path).column("teacher")
+
+
 def test_a_coded_column_without_its_codec_says_so(tmp_path: Path) -> None:
     column = FeatureStore.create(tmp_path, SAMPLES).add_column(
         "teacher", dim=DIM, grid=GRID, identity={}, storage=Storage("int8")

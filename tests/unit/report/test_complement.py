@@ -25,9 +25,10 @@ def comparison(count: int) -> Comparison:
 def test_any_number_of_teachers_is_drawn(tmp_path: Path, count: int) -> None:
     file = tmp_path / "sub" / "teachers.png"
     draw_comparison(comparison(count), file, title="of a test")
-    pixels = np.asarray(Image.open(file).convert("L"))
+    with Image.open(file) as picture:
+        pixels = np.asarray(picture.convert("L"))
     assert pixels.shape == (1230, 555 * max(3, count))
-    assert pixels[:, :40].min() > 100 or pixels.std() > 10
+    assert pixels.std() > 10
     first = file.read_bytes()
     draw_comparison(comparison(count), file, title="of a test")
     assert file.read_bytes() == first
