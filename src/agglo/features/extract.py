@@ -111,7 +111,9 @@ class Filler:
         Raises:
             FeatureMismatch: features of a pilot do not vary.
         """
-        pilots = {name: Pilot(column) for name, column in self.columns.items() if column.spec.storage.is_coded}
+        pilots = {
+            name: Pilot(column) for name, column in self.columns.items() if column.spec.storage.is_coded
+        }
         if not any(pilot.is_open for pilot in pilots.values()):
             return
         with locked(self.folder / ".pilot.lock", on_wait=_wait_for_pilot):
