@@ -271,5 +271,5 @@ def _deciding(recipe: Recipe) -> dict[str, Any]:
     values["precision"] = recipe.device.precision
     for stage in ("distill", "align"):
         for key in build.COSMETIC:
-            values[stage].pop(key)
+            values[stage].pop(key, None)
     return values

@@ -58,7 +58,7 @@ class Pilot:
         try:
             moments.save(self._moments(portion))
             write_json_once(self._marker(portion), {"seconds": round(seconds, 3)})
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # the folder vanished, or did so while it was being made
             if self.column.needs_pilot:
                 raise  # no other process has tidied up: the folder is really gone
 
@@ -70,7 +70,7 @@ class Pilot:
         """
         try:
             self._freeze()
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # the folder vanished, or did so while it was being made
             if self.column.needs_pilot:
                 raise  # no other process has tidied up: a portion is really lost
 
