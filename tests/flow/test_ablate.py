@@ -49,7 +49,7 @@ from agglo.ablate.engine import work_through
 from agglo.ablate.grid import load_grid
 
 def tell(stage):
-    def progress(done, total, note=""):
+    def progress(done, total, note="", *, left_s=None):
         if stage == "all-finetune-n01-s0" and done == 3:
             os.kill(os.getpid(), signal.SIGKILL)
     return progress
