@@ -97,7 +97,7 @@ def test_only_extraction_is_shared_and_a_run_folder_is_for_one(tmp_path: Path) -
 
 
 def ray_workers(run: subprocess.Popen[bytes]) -> list[int]:
-    """Return Ray's workers that are at our work; they name themselves so, and belong to the run's session."""
+    """Return the workers of Ray that are at our work: they name themselves so."""
     listed = subprocess.run(
         ["pgrep", "-f", "ray::.*Worker"], capture_output=True, text=True, check=False
     ).stdout
