@@ -19,7 +19,7 @@ from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.align import val_frames
 from agglo.recipes.context import Run, Tell, tell_nobody
-from agglo.recipes.distill import save_student
+from agglo.recipes.distill import alarm_for, save_student
 from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
 from agglo.recipes.run import run as run_stages
@@ -97,7 +97,8 @@ class Ground:
             plan = build.plan(recipe.distill, seed=seed, num_samples=len(source))
             task = build.distil_task(recipe, store)
             place = Place(folder, identity, build.device(recipe), recipe.device.workers)
-            state = fit(task, source, plan, place, Watch(progress=self.tell(f"distil {arm} s{seed}")))
+            watch = Watch(progress=self.tell(f"distil {arm} s{seed}"), hook=alarm_for(recipe))
+            state = fit(task, source, plan, place, watch)
             save_student(task.student, file)
             facts = {"identity": identity, "steps": plan.steps, "wall_s": round(state.wall_s, 2)}
             write_json(done, facts)

@@ -12,7 +12,7 @@ from agglo.core.errors import TrainingCollapsed
 from agglo.core.runlog import RunLog, read_log
 from agglo.distill.balance.learned import FLOOR
 from agglo.train import Outcome
-from agglo.train.hooks import State
+from agglo.train.hooks import State, nested
 
 DOMINATES_OVER = 0.9
 """Share of the highest weight that a floor leaves to be had: with three teachers and a floor of 0.05, 0.81."""
@@ -116,7 +116,9 @@ class AlarmHook:
     def __call__(self, state: State, outcome: Outcome) -> None:
         if state.step % self.every and not state.is_last and state.step != 1:
             return
-        self.entries.append({"step": state.step, **_figures(outcome)})
+        self.entries.append(
+            {"step": state.step, **nested({name: float(value) for name, value in outcome.scalars.items()})}
+        )
         if len(self.entries) % max(1, state.steps // self.every // LOOKS) and not state.is_last:
             return
         for alarm in alarms_of(self.entries, steps=state.steps):
@@ -130,14 +132,3 @@ class AlarmHook:
                 raise TrainingCollapsed(
                     f"no teacher may take over, but {alarm.in_words()} (`distill.on_collapse: stop`; the last checkpoint is kept)"
                 )
-
-
-def _figures(outcome: Outcome) -> dict[str, Any]:
-    """Return the weights and cosines of an outcome as they stand in the log."""
-    teachers: dict[str, dict[str, float]] = {}
-    for path, value in outcome.scalars.items():
-        head, _, rest = path.partition("/")
-        name, _, figure = rest.rpartition("/")
-        if head == "teachers" and figure in {"weight", "cosine"}:
-            teachers.setdefault(name, {})[figure] = float(value)
-    return {"teachers": teachers}

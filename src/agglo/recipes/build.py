@@ -54,7 +54,9 @@ def check_names(recipe: Recipe) -> None:
         except ConfigError as problem:
             problems.append(f"  teachers: {problem}")
     if problems:
-        raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} wrong names", *problems]))
+        raise ConfigError(
+            "\n".join([f"{recipe.name}: {len(problems)} problem{'s' * (len(problems) > 1)}", *problems])
+        )
 
 
 def check_inputs(recipe: Recipe) -> None:

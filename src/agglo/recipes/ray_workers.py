@@ -34,7 +34,7 @@ def fill_by_ray(run: Run, filler: Filler, *, workers: int, progress: Progress = 
     work = filler.missing()
     if not work:
         return
-    ray = _ray()
+    ray = require_ray()
     ray.init(
         address=os.environ.get("RAY_ADDRESS"),
         include_dashboard=False,
@@ -53,7 +53,12 @@ def fill_by_ray(run: Run, filler: Filler, *, workers: int, progress: Progress = 
         )
 
 
-def _ray() -> Any:
+def require_ray() -> Any:
+    """Return the module `ray`.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         import ray
         import ray.data

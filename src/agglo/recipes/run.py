@@ -18,6 +18,7 @@ from agglo.recipes.distill import distill
 from agglo.recipes.environment import environment
 from agglo.recipes.evaluate import evaluate
 from agglo.recipes.extract import extract
+from agglo.recipes.ray_workers import require_ray
 from agglo.recipes.report import report
 from agglo.recipes.teachers import warn_of_restrictions
 
@@ -56,6 +57,8 @@ def run(
         raise ConfigError(
             f"several processes (here {share.world}) can share `agglo extract` only; start `agglo {last}` as one"
         )
+    if ray_workers:
+        require_ray()
     warn_of_restrictions(recipe)
     under_way = Run(recipe, tell, share, ray_workers)
     done = []

@@ -53,7 +53,7 @@ def test_a_map_that_there_is_not_is_told_with_all_else_that_is_unknown() -> None
     recipe = recipe_of("[{name: lab-sam, map: stage3}, {name: sam9}]")
     with pytest.raises(ConfigError) as caught:
         build.check_names(recipe)
-    assert "2 wrong names" in str(caught.value)
+    assert "2 problems" in str(caught.value)
     assert "map of teacher lab-sam must be one of fpn, got stage3" in str(caught.value)
 
 

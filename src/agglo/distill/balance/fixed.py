@@ -1,10 +1,8 @@
 """Balancers without anything to train: constants, chance, and rules on the losses themselves."""
 
-from collections.abc import Sequence
 from typing import final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from agglo.distill.balance.protocol import (
@@ -14,10 +12,9 @@ from agglo.distill.balance.protocol import (
     OwnLoss,
     RunningLosses,
     Sizes,
+    Targets,
     Weights,
 )
-
-Targets = Sequence[Float[Tensor, "batch ..."]]
 
 
 @final

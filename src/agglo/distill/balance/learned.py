@@ -6,7 +6,6 @@ Their weights are constants to the student, and the losses constants to them, so
 ones are minimised with the student's own loss, whose minimum is all weight on the easiest teacher.
 """
 
-from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -20,11 +19,11 @@ from agglo.distill.balance.protocol import (
     OwnLoss,
     RunningLosses,
     Sizes,
+    Targets,
     Weights,
 )
 from agglo.train.devices import mean_over_processes
 
-Targets = Sequence[Float[Tensor, "batch ..."]]
 FLOOR = 0.05
 TEMPERATURE = 0.5
 HIDDEN = 16

@@ -17,6 +17,7 @@ Weights = Float[Tensor, "batch teachers"]
 ImageLosses = Float[Tensor, "batch teachers"]
 Embedding = Float[Tensor, "batch embed h w"]
 OwnLoss = Float[Tensor, ""]
+Targets = Sequence[Float[Tensor, "batch ..."]]
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,7 @@ class Balancer(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(
-        self, embedding: Embedding, losses: ImageLosses, targets: Sequence[Float[Tensor, "batch ..."]]
-    ) -> tuple[Weights, OwnLoss]:
+    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
         """Return weights and the balancer's own loss (0 where nothing is learned by one).
 
         Args:
