@@ -59,6 +59,7 @@ class Arm(Section):
     set: dict[str, Any] = Field(default_factory=dict, description="changes of the recipe, as nested keys")
     learning_rates: tuple[Rate, ...] = Field((), description="instead of the grid's")
     encoder: tuple[Column, ...] = Field((), description="columns, instead of the grid's")
+    patients: tuple[Positive, ...] = Field((), description="some of the grid's counts, instead of all")
     width: Positive = Field(24, description="unet: channels of its first level")
     note: str = ""
 
@@ -108,6 +109,7 @@ class Grid(Section):
                 f"{list(columns) or 'none'}"
             )
         self._require_one_meaning()
+        self._require_known_counts()
         if len({*self.seeds}) < len(self.seeds) or len({*self.patients}) < len(self.patients):
             raise ValueError("`seeds` and `patients` must each be different")
         return self
@@ -116,6 +118,22 @@ class Grid(Section):
         """Return the columns in which an arm has cells: those asked for that its kind can have."""
         asked = self.arms[arm].encoder or self.encoder
         return tuple(column for column in COLUMNS[self.arms[arm].kind] if column in asked)
+
+    def patients_of(self, arm: str) -> tuple[int, ...]:
+        """Return the counts of labelled patients for which an arm has cells."""
+        own = self.arms[arm].patients
+        return tuple(count for count in self.patients if not own or count in own)
+
+    def _require_known_counts(self) -> None:
+        for name, arm in self.arms.items():
+            if unknown := [count for count in arm.patients if count not in self.patients]:
+                raise ValueError(
+                    f"`patients` of arm {name!r} must be among the grid's {list(self.patients)}, got {unknown}"
+                )
+            if name in (self.bar, self.equal_to) and arm.patients:
+                raise ValueError(
+                    f"arm {name!r} is what others are compared with, so it needs all counts, not {list(arm.patients)}"
+                )
 
     def _require_one_meaning(self) -> None:
         """Refuse two teachers of one name: features are kept by it, so that one would be learned from in place of the other."""
@@ -164,7 +182,7 @@ class Plan:
         for seed in self.grid.seeds:
             for name in self.grid.arms:
                 for column in self.grid.columns_of(name):
-                    yield from (Cell(name, column, count, seed) for count in self.grid.patients)
+                    yield from (Cell(name, column, count, seed) for count in self.grid.patients_of(name))
 
     def recipe(
         self, arm: str, *, column: Column = "finetune", patients: int | None = None, seed: int

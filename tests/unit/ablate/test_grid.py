@@ -101,6 +101,12 @@ def test_other_weights_of_a_teacher_make_another_cell(grid_file: Path, tmp_path:
     assert [len({*of_arm}) for of_arm in others] == [1, 1]
 
 
+def test_an_arm_may_have_fewer_counts(grid_file: Path) -> None:
+    plan = load_grid(grid_file, ["arms.random.patients=[3]"])
+    assert {cell.patients for cell in plan.cells() if cell.arm == "random"} == {3}
+    assert {cell.patients for cell in plan.cells() if cell.arm == "all"} == {1, 3}
+
+
 def test_an_arm_may_have_columns_of_its_own(grid_file: Path) -> None:
     plan = load_grid(grid_file, ["encoder=[frozen, finetune]", "arms.all.encoder=[frozen]"])
     columns = {
@@ -113,6 +119,8 @@ REFUSED_CASES = {  # name: (override, what the message says)
     "no bar": ("bar=nobody", "`bar` must name an arm, got 'nobody'"),
     "nothing to be equal to": ("equal_to=random", "`equal_to` must name an arm of kind distil"),
     "teachers of a U-Net": ("arms.random.teachers=[{name: lab-sam}]", "if its kind is distil, and only then"),
+    "a count that no other arm has": ("arms.random.patients=[5]", "must be among the grid's [1, 3], got [5]"),
+    "a bar with fewer counts": ("arms.supervised.patients=[3]", "so it needs all counts, not [3]"),
     "a bar without cells": ("encoder=[frozen]", "'supervised' has them in none"),
     "a bar with two columns": ("bar=all", "has them in ['frozen', 'finetune']"),
     "other data for an arm": ("arms.random.set={data: {}}", "cannot change what all arms share, got data"),

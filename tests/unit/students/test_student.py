@@ -68,3 +68,21 @@ def test_rows_describe_the_catalogue():
     assert rows[0]["parameters"] == 5_480_160
     assert rows[0]["macs"] == pytest.approx(5.045e9, rel=1e-3)
     assert {row["neck"] for row in rows} <= NECKS.keys()
+
+
+def test_one_thread_and_two_give_the_same_maps_and_gradients():
+    student = build_student("repvit", embed_dim=8).eval()
+    images = torch.rand(1, 3, 64, 64)
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            student.zero_grad()
+            embedding = student(images).embedding
+            embedding.square().mean().backward()
+            found.append([embedding.detach(), *(each.grad.clone() for each in student.encoder.parameters())])
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-5)
