@@ -22,6 +22,7 @@ from agglo.recipes.context import Run, Tell, tell_nobody
 from agglo.recipes.distill import alarm_for, save_student
 from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
+from agglo.recipes.patients import pool_samples
 from agglo.recipes.run import run as run_stages
 from agglo.train import Place, Watch, fit
 
@@ -93,7 +94,8 @@ class Ground:
             }
         )
         if not (done.exists() and file.exists() and read_json(done)["identity"] == identity):
-            source = DistilSource(pool, store, names, size_px=recipe.student.input_px)
+            samples = pool_samples(recipe, pool, self.run.dataset, self.run.split["train"])
+            source = DistilSource(pool, store, names, size_px=recipe.student.input_px, samples=samples)
             plan = build.plan(recipe.distill, seed=seed, num_samples=len(source))
             task = build.distil_task(recipe, store)
             place = Place(folder, identity, build.device(recipe), recipe.device.workers)

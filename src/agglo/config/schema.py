@@ -162,6 +162,9 @@ class DistilConfig(TrainingConfig):
         None, description="balance: static: how much each teacher counts, by name; only their ratios matter"
     )
     match: Literal["teacher", "larger"] = "teacher"
+    pool_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="of the pool's patients stage 1 learns from this share; those with labels come first"
+    )
     on_collapse: Literal["warn", "stop"] = Field(
         "warn",
         description="what to do when one teacher takes all the weight, or one is no longer learned from",

@@ -13,13 +13,13 @@ from agglo.config.schema import Recipe
 from agglo.core.errors import DataError
 from agglo.core.files import read_json, write_json
 from agglo.core.runlog import read_log
-from agglo.core.seeds import generator
 from agglo.data import Dataset
 from agglo.decoders import ceiling_dice
 from agglo.predict import ModelConfig, Predictor, save_model
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.distill import student_file
+from agglo.recipes.patients import labelled_order
 from agglo.recipes.score import score_rules, validation_dice
 from agglo.recipes.stage import Facts, Stage
 from agglo.students import Origin, build_student
@@ -108,16 +108,13 @@ def labelled_source(
     """
     indices, wanted = list(train), recipe.align.labelled_patients
     if wanted is not None:
-        patients = sorted(
-            {found.frames[index].patient for index in indices if found.frames[index].is_labelled}
-        )
+        patients = labelled_order(recipe, found, train)
         if wanted > len(patients):
             raise DataError(
                 f"`align.labelled_patients` must be at most the {len(patients)} training patients of {found.name} with labels, "
                 f"got {wanted}; ask for fewer, or give the train part more"
             )
-        order = generator(recipe.seed, "labelled patients").permutation(len(patients))
-        kept = {patients[place] for place in order[:wanted]}
+        kept = {*patients[:wanted]}
         indices = [index for index in indices if found.frames[index].patient in kept]
     views = build.view_recipe(recipe.views, first_is_identity=False)
     size_px, seed = recipe.student.input_px, recipe.seed

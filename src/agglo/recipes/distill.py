@@ -15,6 +15,7 @@ from agglo.distill.alarm import AlarmHook
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.extract import identity_of, kept_as, pool_and_store
+from agglo.recipes.patients import pool_samples
 from agglo.recipes.stage import Facts
 from agglo.students import Student
 from agglo.train import Place, Watch, fit
@@ -40,7 +41,8 @@ def distill(run: Run) -> bool:
     def work() -> Facts:
         pool, store = pool_and_store(run)
         names = [teacher.key for teacher in recipe.teachers]
-        source = DistilSource(pool, store, names, size_px=recipe.student.input_px)
+        samples = pool_samples(recipe, pool, run.dataset, run.split["train"])
+        source = DistilSource(pool, store, names, size_px=recipe.student.input_px, samples=samples)
         plan = build.plan(recipe.distill, seed=recipe.seed, num_samples=len(source))
         task = build.distil_task(recipe, store)
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
@@ -54,7 +56,7 @@ def distill(run: Run) -> bool:
             "batch_size": plan.batch_size,
             "samples": len(source),
             "labels": "none",
-            "frames": len(pool.frames),
+            "frames": len(samples) // pool.views_per_frame,
             "wall_s": round(state.wall_s, 2),
             "init": task.student.origin.as_facts(),
             "student_parameters": sum(parameter.numel() for parameter in task.student.parameters()),

@@ -1,4 +1,4 @@
-"""Which labels are learned from: nested over their number, of patients who have any, and never fewer than asked for."""
+"""Which labels are learned from: nested over their number, of patients who have any, never fewer than asked for."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,8 +10,10 @@ from agglo.config.load import load_recipe
 from agglo.config.schema import Recipe
 from agglo.core.errors import DataError
 from agglo.data import Dataset, State
+from agglo.recipes import build
 from agglo.recipes.align import labelled_source, mask_settings
 from agglo.recipes.context import Run
+from agglo.recipes.patients import pool_samples
 from agglo.recipes.run import run
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "phantom-quick.yaml"
@@ -74,3 +76,27 @@ def test_what_counts_as_seen_decides_the_weights_where_val_chooses_them(select: 
         for share in (0.5, 0.6)
     )
     assert (some != other) is decides
+
+
+def learned_from(begun: Run, share: float) -> set[str]:
+    distill = begun.recipe.distill.model_copy(update={"pool_share": share})
+    recipe = begun.recipe.model_copy(update={"distill": distill})
+    pool = build.pool(recipe, begun.dataset, begun.split)
+    samples = pool_samples(recipe, pool, begun.dataset, begun.split["train"])
+    assert len(samples) == len({*samples})
+    assert set(samples) <= set(range(len(pool)))
+    frames = [pool.frames[sample // pool.views_per_frame] for sample in samples]
+    found = {begun.dataset.frames[frame.index].patient for frame in frames}
+    assert len(samples) == len(found) * 2 * pool.views_per_frame, "of two frames each, all views"
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_who_is_labelled_is_seen_in_stage_1_first(begun: Run, count: int) -> None:
+    assert learned_from(begun, count / 6) == labelled(begun, count)
+
+
+def test_any_share_of_the_pool_has_somebody_and_all_of_it_everybody(begun: Run) -> None:
+    assert len(learned_from(begun, 0.001)) == 1
+    assert len(learned_from(begun, 0.6)) == 4, "rounded up"
+    assert len(learned_from(begun, 1.0)) == 6
