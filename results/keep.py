@@ -1,12 +1,15 @@
-"""What is worth keeping of a finished run, as one small file: tables, what each stage did, and the machine. No picture, no patient.
+"""What is worth keeping of a finished run or grid, as one small file: tables, what each stage did, and the machine.
 
     python results/keep.py runs/phantom results/phantom.json --command "agglo run recipes/phantom.yaml"
+    python results/keep.py runs/baselines-phantom results/baselines-phantom.json --command "agglo ablate GRID"
 
-Random parts of a student are not listed again. The file holds means and counts alone, but whoever keeps figures of private patients
-decides whether these may be shown.
+Random parts of a student are not listed again. Of a grid its table as text and its curve are kept beside the file. No picture of a
+patient is kept; the file holds means and counts alone, but whoever keeps figures of private patients decides whether these may be
+shown.
 """
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,14 +23,36 @@ def main() -> int:
     """Keep what the command line asks for."""
     options = _options()
     try:
-        write_json(options.out, kept(options.run, options.command))
+        keep = keep_grid if (options.run / "cells").is_dir() else keep_run
+        keep(options.run, options.out, options.command)
     except FileNotFoundError as problem:
         sys.stderr.write(
-            f"{options.run} must be the folder of a finished run, but lacks {problem.filename}\n"
+            f"{options.run} must be the folder of a finished run or grid, but lacks {problem.filename}\n"
         )
         return 2
     sys.stdout.write(f"kept {options.run} as {options.out}\n")
     return 0
+
+
+def keep_run(run: Path, out: Path, command: str) -> None:
+    """Keep a run."""
+    write_json(out, kept(run, command))
+
+
+def keep_grid(grid: Path, out: Path, command: str) -> None:
+    """Keep a grid: its table, what a step of each kind cost, the machine; and the table as text, and its curve."""
+    probe = read_json(grid / "probe.json")
+    write_json(
+        out,
+        {
+            "command": command,
+            "table": read_json(grid / "table.json"),
+            "seconds_a_step": probe["seconds"],
+            "environment": probe["environment"],
+        },
+    )
+    for name in ("table.md", "curve.png"):
+        shutil.copyfile(grid / name, out.with_suffix(Path(name).suffix))
 
 
 def kept(run: Path, command: str) -> dict[str, Any]:
@@ -53,7 +78,7 @@ def _facts(run: Path, stage: str) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Keep the figures of a finished run as one file.")
-    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("run", type=Path, help="folder of the run or grid")
     parser.add_argument("out", type=Path, help="the file, .json")
     parser.add_argument("--command", required=True, help="what was typed to make the run")
     return parser.parse_args()
