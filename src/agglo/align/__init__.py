@@ -1,7 +1,17 @@
 """Stage 2: a decoder learns masks from the distilled student; the same objective trains the supervised-only arm."""
 
+from agglo.align.joint import JointSource, JointTask
 from agglo.align.losses import binary_cross_entropy, dice_loss
 from agglo.align.objective import AlignTask, EncoderTuning, known_loss
 from agglo.align.source import MaskSource
 
-__all__ = ["AlignTask", "EncoderTuning", "MaskSource", "binary_cross_entropy", "dice_loss", "known_loss"]
+__all__ = [
+    "AlignTask",
+    "EncoderTuning",
+    "JointSource",
+    "JointTask",
+    "MaskSource",
+    "binary_cross_entropy",
+    "dice_loss",
+    "known_loss",
+]
