@@ -13,6 +13,7 @@ VARIANTS = {
     "fast": {"grid_stride": 16},
     "fast, fine maps": {"grid_stride": 16, "high_res_dims": (6, 4)},
     "one layer": {"depth": 1, "mlp_dim": 32},
+    "telling presence": {"presence": True},
 }
 
 
@@ -36,9 +37,18 @@ def test_logits_are_at_stride_2_for_any_number_of_structures(options, num_struct
     assert logits.isfinite().all()
 
 
+def test_presence_is_one_logit_per_structure_or_nothing(options):
+    decoder = StructureDecoder(num_structures=5, embed_dim=16, **options)
+    masks, presence = decoder.decode(features(4, 4))
+    assert masks.shape[:2] == (2, 5)
+    assert (presence is not None) == options.get("presence", False)
+    assert presence is None or (presence.shape == (2, 5) and presence.isfinite().all())
+
+
 def test_gradients_reach_every_parameter(options):
     decoder = StructureDecoder(num_structures=3, embed_dim=16, **options)
-    decoder(features(4, 4)).square().sum().backward()
+    answer = decoder.decode(features(4, 4))
+    sum(part.square().sum() for part in answer if part is not None).backward()
     assert [name for name, parameter in decoder.named_parameters() if parameter.grad is None] == []
 
 
@@ -46,7 +56,9 @@ def test_images_do_not_see_each_other(options):
     decoder = StructureDecoder(num_structures=3, embed_dim=16, **options).eval()
     given = features(4, 4)
     alone = StudentFeatures(*(part[1:] for part in given))
-    torch.testing.assert_close(decoder(alone), decoder(given)[1:], rtol=1e-4, atol=1e-5)
+    for one, both in zip(decoder.decode(alone), decoder.decode(given), strict=True):
+        if one is not None:
+            torch.testing.assert_close(one, both[1:], rtol=1e-4, atol=1e-5)
 
 
 def test_runs_under_autocast(options):

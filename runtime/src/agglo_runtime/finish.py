@@ -1,4 +1,7 @@
-"""From a network's logits to masks on the picture's own pixels. No clean-up, no tracking: what the network said, resampled."""
+"""From a network's logits to masks on the picture's own pixels. No clean-up, no tracking: what the network said, resampled.
+
+A network may also say whether a structure is there at all; if it says no, that structure's mask is empty.
+"""
 
 import math
 
@@ -14,13 +17,33 @@ class ThresholdError(AggloError, ValueError):
 
 
 def masks_from_logits(
-    logits: NDArray[np.float32], letterbox: Letterbox, *, threshold: float = 0.5
+    logits: NDArray[np.float32],
+    letterbox: Letterbox,
+    *,
+    threshold: float = 0.5,
+    presence: NDArray[np.float32] | None = None,
+    presence_threshold: float = 0.5,
 ) -> NDArray[np.bool_]:
     """Return `logits [K, h, h]` as masks `[K, H, W]` at the picture's size: where the probability exceeds `threshold`.
 
-    Logits are resampled first and compared then, so an edge falls between cells where the network puts it.
+    Logits are resampled first and compared then, so an edge falls between cells where the network puts it. Structures that are not
+    there by `presence` (see `are_present`) have an empty mask, and cost no resampling.
     """
-    return letterbox.undo(logits) > logit_of(threshold)
+    there = are_present(len(logits), presence, threshold=presence_threshold)
+    masks = np.zeros((len(logits), letterbox.height, letterbox.width), np.bool_)
+    masks[there] = letterbox.undo(logits[there]) > logit_of(threshold)
+    return masks
+
+
+def are_present(
+    count: int, presence: NDArray[np.float32] | None, *, threshold: float = 0.5
+) -> NDArray[np.bool_]:
+    """Return which of `count` structures are there: all whose probability of being there is `threshold` or more.
+
+    `presence [K]` are logits; None, from a network that does not tell, leaves all there. Raises `ThresholdError` as `logit_of`.
+    """
+    lowest = logit_of(threshold)
+    return np.ones(count, np.bool_) if presence is None else presence >= lowest
 
 
 def logit_of(threshold: float) -> float:

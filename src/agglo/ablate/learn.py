@@ -124,8 +124,9 @@ def masks_of(task: Learner, size_px: int) -> Masks:
         task.eval()
         letterbox = Letterbox.fit(image.shape[0], image.shape[1], size_px)
         grey = torch.from_numpy(letterbox.apply(to_unit(image)))[None]
-        logits = task.logits(grey.to(next(task.parameters()).device), is_tuned=False)[0]
-        return masks_from_logits(logits.float().cpu().numpy(), letterbox, threshold=0.5)
+        found = task.logits(grey.to(next(task.parameters()).device), is_tuned=False)
+        presence = None if found.presence is None else found.presence[0].float().cpu().numpy()
+        return masks_from_logits(found.masks[0].float().cpu().numpy(), letterbox, presence=presence)
 
     return look
 

@@ -133,6 +133,7 @@ def _mask_batch(recipe: Recipe, *, stride_px: int) -> dict[str, torch.Tensor]:
         "coverage": torch.rand(count, USUAL_STRUCTURES, size // stride_px, size // stride_px),
         "inside": torch.ones(count, size // stride_px, size // stride_px),
         "known": torch.ones(count, USUAL_STRUCTURES, dtype=torch.bool),
+        "absent": torch.zeros(count, USUAL_STRUCTURES, dtype=torch.bool),
     }
 
 

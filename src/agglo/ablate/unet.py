@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from agglo.align import known_loss
+from agglo.decoders import StructureLogits
 from agglo.train import Outcome, Task
 
 MOST_CHANNELS = 16
@@ -73,13 +74,11 @@ class UNetTask(Task):
         super().__init__()
         self.net, self.dice_weight = net, dice_weight
 
-    def logits(
-        self, grey: Float[Tensor, "batch size size"], *, is_tuned: bool
-    ) -> Float[Tensor, "batch structures size size"]:
-        """Return mask logits of unit `grey` images, each normalised by its own mean and deviation."""
+    def logits(self, grey: Float[Tensor, "batch size size"], *, is_tuned: bool) -> StructureLogits:
+        """Return mask logits of unit `grey` images, each normalised by its own mean and deviation; it tells no presence."""
         mean, deviation = grey.mean(dim=(1, 2), keepdim=True), grey.std(dim=(1, 2), keepdim=True)
         with torch.set_grad_enabled(is_tuned and torch.is_grad_enabled()):
-            return self.net(((grey - mean) / deviation.clamp_min(1e-4))[:, None])
+            return StructureLogits(self.net(((grey - mean) / deviation.clamp_min(1e-4))[:, None]))
 
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,S,S], "inside": [B,S,S], "known": [B,K]}`."""

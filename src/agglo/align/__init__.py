@@ -1,7 +1,7 @@
 """Stage 2: a decoder learns masks from the distilled student; the same objective trains the supervised-only arm."""
 
 from agglo.align.joint import JointSource, JointTask
-from agglo.align.losses import binary_cross_entropy, dice_loss
+from agglo.align.losses import binary_cross_entropy, dice_loss, presence_loss
 from agglo.align.objective import AlignTask, EncoderTuning, known_loss
 from agglo.align.source import MaskSource
 
@@ -14,4 +14,5 @@ __all__ = [
     "binary_cross_entropy",
     "dice_loss",
     "known_loss",
+    "presence_loss",
 ]

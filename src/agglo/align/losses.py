@@ -1,10 +1,11 @@
-"""Mask losses: pure, one figure per frame and structure, over the cells that show the picture; padding counts nothing.
+"""Losses of masks and of presence: pure, one figure per frame and structure. Those of masks are over the cells that show the
+picture; padding counts nothing.
 
 What is not known is left out in `objective`, never here.
 """
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 Maps = Float[Tensor, "batch structures h w"]
@@ -29,3 +30,10 @@ def dice_loss(logits: Maps, coverage: Maps, inside: Inside, *, smooth: float = 1
     overlap = (probability * coverage).sum(dim=(2, 3))
     areas = probability.sum(dim=(2, 3)) + (coverage * inside[:, None]).sum(dim=(2, 3))
     return 1 - (2 * overlap + smooth) / (areas + smooth)
+
+
+def presence_loss(
+    logits: Float[Tensor, "batch structures"], is_there: Bool[Tensor, "batch structures"]
+) -> MapLosses:
+    """Return the cross-entropy of `sigmoid(logits)` and whether a structure is there; log 2 where undecided."""
+    return F.binary_cross_entropy_with_logits(logits, is_there.float(), reduction="none")

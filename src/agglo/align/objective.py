@@ -1,5 +1,6 @@
 """Stage 2's objective: Dice + cross-entropy over what is known, with the encoder frozen, tuned from some step on, or trained.
 
+A decoder that says whether a structure is there learns that too, from what a view shows and from what is known to be absent.
 Padding, which no mask of a picture ever reaches, takes no part, as in stage 1.
 `UNLABELLED` and `NOT_ASSESSABLE` structures of a frame take no part: no gradient says that they are absent.
 """
@@ -12,10 +13,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from agglo.align.losses import binary_cross_entropy, dice_loss
-from agglo.decoders import StructureDecoder
+from agglo.align.losses import binary_cross_entropy, dice_loss, presence_loss
+from agglo.decoders import StructureDecoder, StructureLogits
 from agglo.students import Student, freeze_norms
 from agglo.train import Outcome, Task
+
+PRESENCE_WEIGHT = 1.0
+"""Of the presence loss: as the Dice loss's usual one, and as in SAM2, whose object score counts as its Dice loss does."""
 
 
 @dataclass(frozen=True)
@@ -54,38 +58,42 @@ class AlignTask(Task):
         """Give the encoder its own rate."""
         return {"student.": self.encoder.learning_rate_scale}
 
-    def logits(
-        self, grey: Float[Tensor, "batch size size"], *, is_tuned: bool
-    ) -> Float[Tensor, "batch structures h w"]:
-        """Return mask logits at half the size of unit `grey` images."""
+    def logits(self, grey: Float[Tensor, "batch size size"], *, is_tuned: bool) -> StructureLogits:
+        """Return mask logits at half the size of unit `grey` images, and those of presence where the decoder tells."""
         with torch.set_grad_enabled(is_tuned and torch.is_grad_enabled()):
             features = self.student(self.student.preprocess(grey))
-        return self.decoder(features)
+        return self.decoder.decode(features)
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,S/2,S/2], "inside": [B,S/2,S/2], "known": [B,K]}`."""
+        """Return the loss of a batch of `MaskSource`, whose coverage must be at half the size of its pictures."""
         is_tuned = self.encoder.tuned_from is not None and step >= self.encoder.tuned_from
         logits = self.logits(batch["grey"], is_tuned=is_tuned)
         return known_loss(logits, batch, dice_weight=self.dice_weight)
 
 
-def known_loss(
-    logits: Float[Tensor, "batch structures h w"], batch: Mapping[str, Tensor], *, dice_weight: float
-) -> Outcome:
+def known_loss(logits: StructureLogits, batch: Mapping[str, Tensor], *, dice_weight: float) -> Outcome:
     """Return cross-entropy plus weighted Dice loss over the structures that are known, in float32 whatever the precision.
 
     Of `batch`, which `MaskSource` makes, `coverage` must be on the logits' grid, and `inside`: padding counts nothing. Where a
     structure is known to be absent there is nothing to overlap with, and the cross-entropy alone judges: the Dice loss would pull
     every pixel down with the weight of a whole structure, and one frame in thirty without most (a view of the oesophagus)
     then keeps the others from being learned (docs/log.md).
+
+    Presence, where it is told, is judged where the view shows some of a structure, and where it is known to be absent. What a crop
+    has cut off, or nobody has judged, teaches nothing: it may well be there.
     """
     known: Bool[Tensor, "batch structures"] = batch["known"]
-    with torch.autocast(logits.device.type, enabled=False):
-        maps = logits.float(), batch["coverage"], batch["inside"]
+    with torch.autocast(logits.masks.device.type, enabled=False):
+        maps = logits.masks.float(), batch["coverage"], batch["inside"]
         is_shown = known & (maps[1] * maps[2][:, None] > 0).any(dim=(2, 3))
         entropy = (binary_cross_entropy(*maps) * _shares(known)).sum()
         dice = (dice_loss(*maps) * _shares(is_shown)).sum()
-    return Outcome(entropy + dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()})
+        total, scalars = entropy + dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()}
+        if logits.presence is not None:
+            counted = is_shown | batch["absent"]
+            presence = (presence_loss(logits.presence.float(), is_shown) * _shares(counted)).sum()
+            total, scalars = total + PRESENCE_WEIGHT * presence, {**scalars, "presence": presence.detach()}
+    return Outcome(total, scalars)
 
 
 def _shares(counted: Bool[Tensor, "batch structures"]) -> Float[Tensor, "batch structures"]:

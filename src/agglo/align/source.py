@@ -6,7 +6,7 @@ from typing import Any, final
 import torch
 
 from agglo.core.errors import DataError
-from agglo.data import Dataset, ViewRecipe, render_image, render_labels, sample_view
+from agglo.data import Dataset, State, ViewRecipe, render_image, render_labels, sample_view
 
 
 @final
@@ -43,9 +43,10 @@ class MaskSource:
         return len(self.indices)
 
     def sample(self, index: int, turn: int) -> dict[str, Any]:
-        """Return `{"grey": [S, S], "coverage": [K, s, s], "inside": [s, s], "known": [K]}` of view `turn`, with `s` cells a side.
+        """Return `{"grey": [S, S], "coverage": [K, s, s], "inside": [s, s], "known": [K], "absent": [K]}` of view `turn`.
 
-        `coverage` is of the structures, `inside` of the picture itself; what it leaves of a cell is padding.
+        With `s` cells a side, `coverage` is of the structures, `inside` of the picture itself; what it leaves of a cell is padding.
+        `known` structures are judged; `absent` ones are known not to be in the frame, whatever part of it the view shows.
         """
         frame = self.indices[index]
         image = self.dataset.image(frame)
@@ -54,10 +55,11 @@ class MaskSource:
         grey = render_image(image, view, self.size_px)
         bits, count = self.dataset.bits(frame), len(self.dataset.structures)
         coverage, inside = render_labels(bits, count, view, self.cells)
-        known = [state.is_judged for state in self.dataset.frames[frame].states]
+        states = self.dataset.frames[frame].states
         return {
             "grey": torch.tensor(grey),
             "coverage": torch.from_numpy(coverage),
             "inside": torch.from_numpy(inside),
-            "known": torch.tensor(known),
+            "known": torch.tensor([state.is_judged for state in states]),
+            "absent": torch.tensor([state is State.ABSENT for state in states]),
         }

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
+from agglo.config.decoder import DecoderConfig
 from agglo.config.section import FolderName, Fraction, Positive, Rate, Section
 from agglo.config.split import SplitConfig
 
@@ -168,15 +169,6 @@ class DistilConfig(TrainingConfig):
     on_collapse: Literal["warn", "stop"] = Field(
         "warn",
         description="what to do when one teacher takes all the weight, or one is no longer learned from",
-    )
-
-
-class DecoderConfig(Section):
-    """The one-pass structure decoder."""
-
-    grid_stride: Literal[8, 16] = 8
-    high_res: bool = Field(
-        True, description="feed the student's own stride-4 and stride-8 maps to the upscaling"
     )
 
 

@@ -6,6 +6,6 @@ grid can be at best.
 
 from agglo.decoders.ceiling import ceiling_dice
 from agglo.decoders.prompts import PromptDecoder
-from agglo.decoders.structures import StructureDecoder
+from agglo.decoders.structures import StructureDecoder, StructureLogits
 
-__all__ = ["PromptDecoder", "StructureDecoder", "ceiling_dice"]
+__all__ = ["PromptDecoder", "StructureDecoder", "StructureLogits", "ceiling_dice"]

@@ -1,10 +1,11 @@
 """The one-pass structure decoder: K learned tokens ask the embedding for K masks at once, without prompts.
 
 SAM2's two-way transformer (from `transformers`) on the student's grid; each structure's token then weighs the upscaled
-features through one shared network. Promptable decoding is in `prompts`; losses and thresholds are elsewhere.
+features through one shared network, and, where asked for, says through another whether the structure is there at all. Promptable
+decoding is in `prompts`; losses and thresholds are elsewhere.
 """
 
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,20 @@ from agglo.decoders.positions import FourierPositions
 NUM_HEADS = 8
 GRID_STRIDES_PX = (8, 16)
 RARE_FOREGROUND_LOGIT = -3.0  # sigmoid 0.05: a structure covers a few per cent of a frame
+USUALLY_THERE_LOGIT = (
+    2.0  # sigmoid 0.88: most frames show most structures, and what is not learned yet hides no mask
+)
+
+
+class StructureLogits(NamedTuple):
+    """What is said of K structures: where each one is, and whether it is there at all.
+
+    `presence` is None from a network that does not tell. It changes no mask here: what is not there is emptied when masks are made
+    of logits (`agglo_runtime.finish`).
+    """
+
+    masks: Float[Tensor, "batch structures h w"]
+    presence: Float[Tensor, "batch structures"] | None = None
 
 
 @final
@@ -29,6 +44,7 @@ class StructureDecoder(nn.Module):
     Attributes:
         num_structures: K.
         grid_stride: pixels per cell of the transformer's grid: 8 for accuracy, 16 for speed.
+        tell_presence: the network that says whether a structure is there; None without one.
     """
 
     def __init__(
@@ -40,8 +56,9 @@ class StructureDecoder(nn.Module):
         high_res_dims: tuple[int, int] | None = None,
         depth: int = 2,
         mlp_dim: int = 2048,
+        presence: bool = False,
     ) -> None:
-        """Build with random weights from torch's global generator.
+        """Build with random weights from torch's global generator: all others are the same with and without `presence`.
 
         Args:
             num_structures: K, at least 1.
@@ -51,6 +68,7 @@ class StructureDecoder(nn.Module):
                 them out, as the paper does.
             depth: two-way layers.
             mlp_dim: hidden width of the tokens' MLP.
+            presence: whether it says of each structure if it is there, from its token, as SAM2's object score does.
 
         Raises:
             ConfigError: listing every argument that cannot be used.
@@ -75,9 +93,14 @@ class StructureDecoder(nn.Module):
             nn.Linear(embed_dim, embed_dim // 8),
         )
         self.bias = nn.Parameter(torch.full((num_structures,), RARE_FOREGROUND_LOGIT))
+        self.tell_presence = _PresenceHead(num_structures, embed_dim) if presence else None
 
     def forward(self, features: StudentFeatures) -> Float[Tensor, "batch structures h2 w2"]:
-        """Return one logit map per structure, four times the embedding's rows and cols."""
+        """Return one logit map per structure, four times the embedding's rows and cols, whether or not it is there."""
+        return self.decode(features).masks
+
+    def decode(self, features: StudentFeatures) -> StructureLogits:
+        """Return one logit map per structure, and the logit of its being there where the decoder tells."""
         grid = features.embedding
         if self.grid_stride != EMBEDDING_STRIDE_PX:
             grid = F.avg_pool2d(grid, kernel_size=self.grid_stride // EMBEDDING_STRIDE_PX)
@@ -93,11 +116,33 @@ class StructureDecoder(nn.Module):
         decoded_BHWE = cells_BPNE.squeeze(1).unflatten(1, (rows, cols))
         if self.grid_stride != EMBEDDING_STRIDE_PX:
             decoded_BHWE = _join_finer(decoded_BHWE, features.embedding)
-        fine_BHWYXC = self.upscaling(decoded_BHWE, features)
-        weights_BKC = self.weigh(tokens_BPKE.squeeze(1))
+        tokens_BKE = tokens_BPKE.squeeze(1)
+        presence = None if self.tell_presence is None else self.tell_presence(tokens_BKE)
+        return StructureLogits(self._weighed(tokens_BKE, self.upscaling(decoded_BHWE, features)), presence)
+
+    def _weighed(
+        self,
+        tokens_BKE: Float[Tensor, "batch structures embed"],
+        fine_BHWYXC: Float[Tensor, "batch h4 w4 2 2 fine"],
+    ) -> Float[Tensor, "batch structures 2*h4 2*w4"]:
+        """Return the fine features as each structure's token weighs them, rows and columns put in order."""
+        weights_BKC = self.weigh(tokens_BKE)
         logits_BKN = weights_BKC @ fine_BHWYXC.flatten(1, 4).transpose(1, 2) + self.bias.unsqueeze(1)
         logits_BKHWYX = logits_BKN.unflatten(2, fine_BHWYXC.shape[1:5])
         return logits_BKHWYX.transpose(3, 4).flatten(4, 5).flatten(2, 3)
+
+
+@final
+class _PresenceHead(nn.Module):
+    """Whether each structure is there: one network for all tokens, and each structure's own usual frequency."""
+
+    def __init__(self, num_structures: int, embed_dim: int) -> None:
+        super().__init__()
+        self.judge = nn.Sequential(nn.Linear(embed_dim, embed_dim), nn.ReLU(), nn.Linear(embed_dim, 1))
+        self.bias = nn.Parameter(torch.full((num_structures,), USUALLY_THERE_LOGIT))
+
+    def forward(self, tokens: Float[Tensor, "batch structures embed"]) -> Float[Tensor, "batch structures"]:
+        return self.judge(tokens).squeeze(2) + self.bias
 
 
 @final

@@ -39,6 +39,8 @@ class ModelConfig:
         mean, std: per channel, in units of [0, 1] intensity.
         polarity: `bone_black` if it expects pictures in which bone is dark; `as_is` if it was trained on whatever its dataset gave.
         threshold: probability over which a pixel belongs to a structure.
+        presence_threshold: probability of being there under which a structure's mask is empty; means nothing to a decoder that does
+            not tell presence.
         notes: shown on every overlay; among them that it is for research only.
         teachers: what it was distilled from: name, licence, labels seen.
         provenance: dataset, seed, where the student began.
@@ -53,6 +55,7 @@ class ModelConfig:
     std: tuple[float, ...]
     polarity: str = "as_is"
     threshold: float = 0.5
+    presence_threshold: float = 0.5
     notes: tuple[str, ...] = ("Research use only, not a medical device",)
     teachers: tuple[dict[str, Any], ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)

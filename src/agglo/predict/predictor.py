@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from agglo.decoders import StructureDecoder
 from agglo.predict.model_folder import ModelConfig, load_model
 from agglo.students import Student
-from agglo_runtime.finish import logit_of, masks_from_logits
+from agglo_runtime.finish import are_present, logit_of, masks_from_logits
 from agglo_runtime.geometry import Letterbox
 from agglo_runtime.images import read_image
 from agglo_runtime.prepare import invert, prepare
@@ -19,11 +19,21 @@ from agglo_runtime.prepare import invert, prepare
 class Segmentation(NamedTuple):
     """Masks of a picture at its own size, and how sure the network was: its mean probability inside each mask (NaN where empty).
 
-    That is no calibrated chance of being right: a network can be sure and wrong, above all on pictures unlike its training.
+    Where the network tells presence, that is times the probability that the structure is there at all. It is no calibrated chance
+    of being right: a network can be sure and wrong, above all on pictures unlike its training.
     """
 
     masks: Bool[np.ndarray, "structures rows cols"]
     confidence: Float[np.ndarray, " structures"]
+
+
+class Seen(NamedTuple):
+    """What the networks say of a picture: mask logits on the decoder's grid, logits of presence (None where they do not tell), and
+    the letterbox that leads back to the picture."""
+
+    masks: Float[np.ndarray, "structures h w"]
+    presence: Float[np.ndarray, " structures"] | None
+    letterbox: Letterbox
 
 
 class Predictor:
@@ -54,7 +64,7 @@ class Predictor:
     def predict(
         self, image: np.ndarray | str | Path, *, is_inverted: bool = False
     ) -> dict[str, Bool[np.ndarray, "rows cols"]]:
-        """Return the mask of every structure, at the picture's own size; a structure that is not seen has an empty mask.
+        """Return the mask of every structure, at the picture's own size; a structure that is not there has an empty mask.
 
         Args:
             image: grey `[H, W]` (uint8, uint16, or floats, which are stretched to their range), or an image file.
@@ -71,27 +81,47 @@ class Predictor:
         self, image: np.ndarray, *, is_inverted: bool = False
     ) -> Bool[np.ndarray, "structures rows cols"]:
         """Return all masks of a grey picture as one array; `is_inverted` as for `predict`."""
-        logits, letterbox = self.logits(invert(image) if is_inverted else image)
-        return masks_from_logits(logits, letterbox, threshold=self.config.threshold)
+        seen, config = self.look(invert(image) if is_inverted else image), self.config
+        return masks_from_logits(
+            seen.masks,
+            seen.letterbox,
+            threshold=config.threshold,
+            presence=seen.presence,
+            presence_threshold=config.presence_threshold,
+        )
 
     def segment(self, image: np.ndarray) -> Segmentation:
         """Return the masks of a grey picture together with the mean probability inside each."""
-        logits, letterbox = self.logits(image)
-        undone = letterbox.undo(logits)
-        masks = undone > logit_of(self.config.threshold)
+        seen, config = self.look(image), self.config
+        undone = seen.letterbox.undo(seen.masks)
+        there = are_present(len(undone), seen.presence, threshold=config.presence_threshold)
+        masks = (undone > logit_of(config.threshold)) & there[:, None, None]
         confidence = np.full(len(masks), np.nan)
         for index, mask in enumerate(masks):
             if mask.any():
-                confidence[index] = np.mean(1 / (1 + np.exp(-np.clip(undone[index][mask], -60, 60))))
-        return Segmentation(masks, confidence)
+                confidence[index] = np.mean(_probability(undone[index][mask]))
+        return Segmentation(
+            masks, confidence if seen.presence is None else confidence * _probability(seen.presence)
+        )
+
+    def logits(self, image: np.ndarray) -> tuple[Float[np.ndarray, "structures h w"], Letterbox]:
+        """Return mask logits on the decoder's grid, there or not, and the letterbox that leads back to the picture."""
+        seen = self.look(image)
+        return seen.masks, seen.letterbox
 
     @torch.inference_mode()
-    def logits(self, image: np.ndarray) -> tuple[Float[np.ndarray, "structures h w"], Letterbox]:
-        """Return mask logits on the decoder's grid, and the letterbox that leads back to the picture."""
+    def look(self, image: np.ndarray) -> Seen:
+        """Return all that the networks say of a grey picture."""
         config = self.config
         prepared, letterbox = prepare(image, size_px=config.input_px, mean=config.mean, std=config.std)
         images = torch.from_numpy(prepared).to(self.device, memory_format=torch.channels_last)
-        return self.decoder(self.student(images))[0].float().cpu().numpy(), letterbox
+        found = self.decoder.decode(self.student(images))
+        presence = None if found.presence is None else found.presence[0].float().cpu().numpy()
+        return Seen(found.masks[0].float().cpu().numpy(), presence, letterbox)
+
+
+def _probability(logits: Float[np.ndarray, "*size"]) -> Float[np.ndarray, "*size"]:
+    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
 
 
 def load(folder: str | Path) -> Predictor:

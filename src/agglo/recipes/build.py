@@ -12,11 +12,12 @@ from agglo.core.errors import ConfigError, WeightsError
 from agglo.core.files import sha256_of
 from agglo.core.seeds import seed_of
 from agglo.data import Dataset, Split, ViewRecipe, open_dataset
-from agglo.decoders import StructureDecoder
 from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, Sizes, TeacherTarget, make_balancer, make_head
 from agglo.features import FeatureStore, Storage, make_normaliser
 from agglo.features.looking import ReadyTeacher
 from agglo.features.pool import Pool
+from agglo.recipes.decoders import decoder
+from agglo.recipes.decoders import decoder_options as decoder_options
 from agglo.recipes.teachers import missing_weights as missing_weights
 from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
 from agglo.students import CATALOGUE as STUDENTS
@@ -173,23 +174,6 @@ def student(recipe: Recipe, *, stream: str) -> Student:
     config = recipe.student
     init = config.init if config.init in {"random", "imagenet"} else Path(config.init)
     return build_student(config.name, neck=config.neck, embed_dim=EMBED_DIM, init=init)  # type: ignore[arg-type]
-
-
-def decoder_options(recipe: Recipe, of: Student, num_structures: int) -> dict[str, object]:
-    """Return the keyword arguments of the decoder, as the model folder keeps them."""
-    high_res = (of.stride8_dim, of.stride4_dim) if recipe.decoder.high_res else None
-    return {
-        "num_structures": num_structures,
-        "embed_dim": EMBED_DIM,
-        "grid_stride": recipe.decoder.grid_stride,
-        "high_res_dims": high_res,
-    }
-
-
-def decoder(recipe: Recipe, of: Student, num_structures: int, *, stream: str) -> StructureDecoder:
-    """Build the decoder; `stream` as for `student`."""
-    torch.manual_seed(seed_of(recipe.seed, "decoder", stream))
-    return StructureDecoder(**decoder_options(recipe, of, num_structures))  # type: ignore[arg-type]
 
 
 def shares_of(config: DistilConfig, teachers: Iterable[str]) -> tuple[float, ...] | None:

@@ -65,6 +65,7 @@ def batch() -> dict[str, Any]:
         "known": torch.zeros(
             2, 2, dtype=torch.bool
         ),  # masks teach nothing here: what is learned comes from features
+        "absent": torch.zeros(2, 2, dtype=torch.bool),
     }
     features = {
         "grey": torch.rand(2, 64, 64, generator=random),

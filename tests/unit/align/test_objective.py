@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from agglo.align import AlignTask, EncoderTuning, MaskSource, binary_cross_entropy, dice_loss, known_loss
+from agglo.align import (
+    AlignTask,
+    EncoderTuning,
+    MaskSource,
+    binary_cross_entropy,
+    dice_loss,
+    known_loss,
+    presence_loss,
+)
 from agglo.data import DatasetWriter, FrameInfo, State, ViewRecipe, open_dataset
-from agglo.decoders import StructureDecoder
+from agglo.decoders import StructureDecoder, StructureLogits
 from agglo.students import build_student
 
 BIG = 30.0
@@ -26,6 +34,20 @@ def test_mask_losses(logits: list[float], coverage: list[float], dice: float, en
     maps = (*(torch.tensor(each).reshape(1, 1, 2, 2) for each in (logits, coverage)), torch.ones(1, 2, 2))
     assert float(dice_loss(*maps)) == pytest.approx(dice, abs=1e-5)
     assert float(binary_cross_entropy(*maps)) == pytest.approx(entropy, rel=1e-5, abs=1e-5)
+
+
+PRESENCE_CASES = {  # name: (logit, is it there, loss)
+    "sure and right": (BIG, True, 0.0),
+    "sure and wrong": (BIG, False, BIG),
+    "undecided": (0.0, False, 0.6931472),
+    "rightly absent": (-2.0, False, 0.1269280),
+}
+
+
+@pytest.mark.parametrize(("logit", "there", "loss"), PRESENCE_CASES.values(), ids=PRESENCE_CASES)
+def test_presence_loss(logit: float, there: bool, loss: float) -> None:
+    found = presence_loss(torch.tensor([[logit]]), torch.tensor([[there]]))
+    assert float(found) == pytest.approx(loss, abs=1e-5)
 
 
 def test_padding_counts_nothing_and_half_a_cell_half() -> None:
@@ -81,6 +103,7 @@ def batch() -> dict[str, torch.Tensor]:
         "coverage": (torch.rand(2, 3, 32, 32, generator=random) > 0.7).float(),
         "inside": torch.ones(2, 32, 32),
         "known": torch.tensor([[True, False, True], [True, False, False]]),
+        "absent": torch.zeros(2, 3, dtype=torch.bool),
     }
 
 
@@ -100,9 +123,9 @@ def test_an_absent_structure_is_judged_by_the_cross_entropy_alone() -> None:
     samples["known"][:] = True
     samples["coverage"][1] = 0  # nothing is in the second frame
     logits = torch.zeros(2, 3, 32, 32, requires_grad=True)
-    outcome = known_loss(logits, samples, dice_weight=1.0)
+    outcome = known_loss(StructureLogits(logits), samples, dice_weight=1.0)
     present = {name: each[:1] for name, each in samples.items()}
-    alone = known_loss(logits[:1], present, dice_weight=1.0)
+    alone = known_loss(StructureLogits(logits[:1]), present, dice_weight=1.0)
     assert float(outcome.scalars["dice_loss"]) == pytest.approx(float(alone.scalars["dice_loss"]))
     assert float(outcome.scalars["bce"]) == pytest.approx(0.6931472)
     outcome.total.backward()
@@ -110,7 +133,67 @@ def test_an_absent_structure_is_judged_by_the_cross_entropy_alone() -> None:
     here, elsewhere = (float(logits.grad[frame].abs().sum()) for frame in (0, 1))
     assert 0 < elsewhere < here
     samples["known"][0] = False
-    assert float(known_loss(logits, samples, dice_weight=1.0).scalars["dice_loss"]) == 0.0
+    assert float(known_loss(StructureLogits(logits), samples, dice_weight=1.0).scalars["dice_loss"]) == 0.0
+
+
+SEEN_CASES = {  # name: (known, absent, coverage in the view, sign of the gradient on the logit of presence)
+    "shown": (True, False, 1.0, -1),
+    "hardly shown": (True, False, 0.25, -1),
+    "absent": (True, True, 0.0, 1),
+    "cut off by the view": (True, False, 0.0, 0),
+    "not assessable or unlabelled": (False, False, 0.0, 0),
+    "not known, whatever its mask says": (False, False, 1.0, 0),
+}
+
+
+@pytest.mark.parametrize(("known", "absent", "covered", "sign"), SEEN_CASES.values(), ids=SEEN_CASES)
+def test_what_teaches_presence(known: bool, absent: bool, covered: float, sign: int) -> None:
+    coverage = torch.zeros(1, 1, 4, 4)
+    coverage[0, 0, 1, 2] = covered
+    samples = {
+        "coverage": coverage,
+        "inside": torch.ones(1, 4, 4),
+        "known": torch.tensor([[known]]),
+        "absent": torch.tensor([[absent]]),
+    }
+    presence = torch.zeros(1, 1, requires_grad=True)
+    outcome = known_loss(StructureLogits(torch.zeros(1, 1, 4, 4), presence), samples, dice_weight=1.0)
+    outcome.total.backward()
+    assert presence.grad is not None
+    assert int(presence.grad.sign()) == sign
+    assert float(outcome.scalars["presence"]) == pytest.approx(0.6931472 if sign else 0.0)
+
+
+def test_what_padding_alone_covers_is_cut_off_too() -> None:
+    samples = batch()
+    samples["inside"][:] = 0
+    presence = torch.zeros(2, 3)
+    found = known_loss(StructureLogits(torch.zeros(2, 3, 32, 32), presence), samples, dice_weight=1.0)
+    assert float(found.scalars["presence"]) == 0.0
+
+
+def test_without_presence_the_loss_is_that_of_masks() -> None:
+    samples, masks = batch(), torch.zeros(2, 3, 32, 32)
+    plain = known_loss(StructureLogits(masks), samples, dice_weight=1.0)
+    told = known_loss(StructureLogits(masks, torch.zeros(2, 3)), samples, dice_weight=1.0)
+    assert "presence" not in plain.scalars
+    assert float(told.total) == pytest.approx(float(plain.total) + 0.6931472)
+
+
+def test_a_source_tells_absent_from_what_is_not_known(tmp_path: Path) -> None:
+    names = ["C1", "C2", "C3", "C4"]
+    states = [State.PRESENT, State.ABSENT, State.UNLABELLED, State.NOT_ASSESSABLE]
+    writer = DatasetWriter(tmp_path, name="states", structures=names, description={})
+    masks = np.zeros((4, 16, 16), bool)
+    masks[0, 4:8, 4:8] = True
+    writer.add(
+        FrameInfo(id="f", patient="p", video="v", index=0), np.full((16, 16), 9, np.uint8), masks, states
+    )
+    writer.finish()
+    source = MaskSource(open_dataset(tmp_path), [0], ViewRecipe(flip_probability=0.0), size_px=32, seed=1)
+    sample = source.sample(0, 0)
+    assert sample["known"].tolist() == [True, True, False, False]
+    assert sample["absent"].tolist() == [False, True, False, False]
 
 
 def test_a_batch_without_any_label_has_loss_zero() -> None:

@@ -66,7 +66,10 @@ UNKNOWN = {  # name: (override, what the error says)
         "teachers=[{name: a, weight: w}]",
         "teachers.0.weight: unknown setting; did you mean `weights`?",
     ),
-    "like none": ("decoder.xyz=3", "decoder.xyz: unknown setting; known here are grid_stride, high_res"),
+    "like none": (
+        "decoder.xyz=3",
+        "decoder.xyz: unknown setting; known here are grid_stride, high_res, presence",
+    ),
 }
 
 

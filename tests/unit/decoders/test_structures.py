@@ -42,6 +42,20 @@ def test_starts_with_rare_foreground():
     assert 0.02 < probabilities.mean() < 0.15
 
 
+def test_telling_presence_changes_no_mask_and_no_other_weight():
+    decoders = []
+    for presence in (False, True):
+        torch.manual_seed(0)
+        decoders.append(StructureDecoder(num_structures=5, embed_dim=32, presence=presence).eval())
+    plain, telling = decoders
+    told = telling.decode(features())
+    assert torch.equal(plain(features()), told.masks)
+    assert torch.equal(telling(features()), told.masks)
+    kept = {name: value for name, value in telling.state_dict().items() if "tell_presence" not in name}
+    assert kept.keys() == plain.state_dict().keys()
+    assert (told.presence > 0).all(), "what is not learned yet hides no mask"
+
+
 def test_structures_do_not_share_a_mask():
     torch.manual_seed(0)
     logits = StructureDecoder(num_structures=3, embed_dim=32)(features())

@@ -1,6 +1,7 @@
 """Model folders: what is saved is what is loaded; what is not whole is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,55 @@ def test_a_loaded_model_answers_as_the_saved_one(saved: tuple[Path, Predictor]) 
     assert all(
         (mask == expected).all() for mask, expected in zip(masks.values(), original.masks(image), strict=True)
     )
+
+
+def test_a_folder_from_before_presence_answers_as_before(saved: tuple[Path, Predictor]) -> None:
+    folder, original = saved
+    image = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (50, 80), dtype=np.uint8)
+    content = json.loads((folder / "config.json").read_text())
+    assert "presence" not in content["decoder"]
+    spoil_config(folder, presence_threshold=None)
+    old = load(folder)
+    assert old.look(image).presence is None
+    np.testing.assert_array_equal(old.masks(image), original.masks(image))
+    np.testing.assert_array_equal(old.segment(image).confidence, original.segment(image).confidence)
+
+
+@pytest.fixture
+def telling(tmp_path: Path, saved: tuple[Path, Predictor]) -> Predictor:
+    """A model that finds both structures everywhere, and says that the second is not there."""
+    _, plain = saved
+    options = {**plain.config.decoder, "presence": True}
+    decoder = StructureDecoder(**options)
+    state = {**decoder.state_dict(), **plain.decoder.state_dict()}
+    state["tell_presence.judge.2.weight"] = torch.zeros(1, 32)
+    state["tell_presence.judge.2.bias"] = torch.zeros(1)
+    state["tell_presence.bias"] = torch.tensor([1.0, -1.0])
+    decoder.load_state_dict(state)
+    config = replace(plain.config, decoder=options, threshold=0.001)
+    return load(save_model(tmp_path / "telling", plain.student, decoder, config))
+
+
+def test_what_is_not_there_has_no_mask_and_no_confidence(telling: Predictor) -> None:
+    image = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (50, 80), dtype=np.uint8)
+    seen = telling.look(image)
+    assert seen.presence is not None
+    np.testing.assert_allclose(seen.presence, [1.0, -1.0], rtol=1e-6)
+    segmented = telling.segment(image)
+    assert segmented.masks.any(axis=(1, 2)).tolist() == [True, False]
+    np.testing.assert_array_equal(telling.masks(image), segmented.masks)
+    chance = 1 / (1 + np.exp(-1))
+    inside = 1 / (1 + np.exp(-seen.letterbox.undo(seen.masks)[0][segmented.masks[0]]))
+    assert segmented.confidence[0] == pytest.approx(chance * inside.mean(), rel=1e-5)
+    assert np.isnan(segmented.confidence[1])
+
+
+def test_the_folder_says_from_when_on_a_structure_is_there(telling: Predictor) -> None:
+    image = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (50, 80), dtype=np.uint8)
+    for threshold, kept in ((0.2, [True, True]), (0.8, [False, False])):
+        config = replace(telling.config, presence_threshold=threshold)
+        found = Predictor(telling.student, telling.decoder, config)
+        assert found.masks(image).any(axis=(1, 2)).tolist() == kept
 
 
 def test_the_card_names_teachers_and_limits(saved: tuple[Path, Predictor]) -> None:

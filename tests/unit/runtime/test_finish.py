@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from agglo_runtime.finish import ThresholdError, masks_from_logits, probabilities
+from agglo_runtime.finish import ThresholdError, are_present, masks_from_logits, probabilities
 from agglo_runtime.geometry import Letterbox
 
 
@@ -48,3 +48,31 @@ def test_masks_agree_with_probabilities() -> None:
 def test_threshold_must_be_inside(threshold: float) -> None:
     with pytest.raises(ThresholdError, match="strictly between 0 and 1"):
         masks_from_logits(np.zeros((1, 4, 4), np.float32), Letterbox.fit(4, 4, 4), threshold=threshold)
+
+
+PRESENCE_CASES = {  # name: (logits of presence, threshold, which of three structures keep their masks)
+    "nothing is told": (None, 0.5, [True, True, True]),
+    "over, under, and on the threshold": ([3.0, -3.0, 0.0], 0.5, [True, False, True]),
+    "a low threshold": ([3.0, -3.0, -1.0], 0.2, [True, False, True]),
+    "a high one": ([3.0, 2.0, -1.0], 0.9, [True, False, False]),
+    "none is there": ([-1.0, -1.0, -1.0], 0.5, [False, False, False]),
+}
+
+
+@pytest.mark.parametrize(("presence", "threshold", "kept"), PRESENCE_CASES.values(), ids=PRESENCE_CASES)
+def test_what_is_not_there_has_an_empty_mask(
+    presence: list[float] | None, threshold: float, kept: list[bool]
+) -> None:
+    logits = np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32)
+    box = Letterbox.fit(20, 30, 32)
+    told = None if presence is None else np.array(presence, np.float32)
+    found = masks_from_logits(logits, box, presence=told, presence_threshold=threshold)
+    whole = masks_from_logits(logits, box)
+    assert found.any(axis=(1, 2)).tolist() == kept
+    assert np.array_equal(found[kept], whole[kept])
+    assert are_present(3, told, threshold=threshold).tolist() == kept
+
+
+def test_a_threshold_of_presence_must_be_inside() -> None:
+    with pytest.raises(ThresholdError, match="strictly between 0 and 1"):
+        are_present(1, None, threshold=1.0)
