@@ -1,6 +1,7 @@
 """The documentation tells the truth: its Python blocks run, its links lead somewhere, and the files and commands it names exist.
 
-A block under a line `<!-- needs: model -->` finds a picture and an untrained model where the demo would have left a trained one.
+A block under a line `<!-- needs: model -->` finds a picture and an untrained model where the demo would have left a trained one,
+one under `<!-- needs: distilled -->` what a distillation would have left.
 """
 
 import ast
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from small_model import write_small_model
+from small_model import write_small_distilled, write_small_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("runtime/*.md")])
@@ -60,6 +61,8 @@ def test_a_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.M
         write_small_model(tmp_path / "runs" / "phantom-quick" / "model")
         ramp = np.linspace(0, 255, 96 * 128).reshape(96, 128).astype(np.uint8)
         Image.fromarray(ramp).save(tmp_path / "frame.png")
+    if block.needs == "distilled":
+        write_small_distilled(tmp_path / "runs" / "phantom-quick" / "distill")
     monkeypatch.chdir(tmp_path)
     exec(compile(block.code, str(block), "exec"), {"__name__": "__main__"})
 

@@ -10,7 +10,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from agglo.ablate.grid import FROM_MASKS, Cell, Plan
 from agglo.ablate.unet import UNet, UNetTask
@@ -18,7 +17,7 @@ from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
 from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.distill import DistilTask, Sizes, TeacherTarget, make_balancer, make_head
-from agglo.features import Normaliser
+from agglo.features import Moments, make_normaliser
 from agglo.recipes import build
 from agglo.recipes.align import labelled_source
 from agglo.recipes.environment import environment
@@ -143,10 +142,10 @@ def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
     hidden = max(spec.dim for spec in specs.values())
     targets: dict[str, TeacherTarget] = {}
     for name, spec in specs.items():
-        head: nn.Module = make_head(
+        head = make_head(
             recipe.distill.head, student_dim=build.EMBED_DIM, teacher_dim=spec.dim, hidden_dim=hidden
         )
-        targets[name] = TeacherTarget(Normaliser(torch.zeros(spec.dim), torch.eye(spec.dim), 1.0), head)
+        targets[name] = TeacherTarget(make_normaliser("none", Moments.empty(spec.dim)), head)
     balancer = make_balancer(
         recipe.distill.balance, Sizes(build.EMBED_DIM, tuple(spec.dim for spec in specs.values()))
     )
@@ -156,6 +155,7 @@ def _distil(recipe: Recipe) -> tuple[Task, Recipe, dict[str, Any]]:
         balancer,
         loss=recipe.distill.loss,
         match=recipe.distill.match,
+        shrink=recipe.distill.shrink,
     )
     size, count = recipe.student.input_px, recipe.distill.batch_size
     batch = {

@@ -157,12 +157,18 @@ class DistilConfig(TrainingConfig):
 
     loss: str = "am-radio"
     head: str = "mlp"
-    normalise: Literal["none", "global", "phi-s"] = "phi-s"
+    normalise: str = "phi-s"
     balance: str = "attention"
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         None, description="balance: static: how much each teacher counts, by name; only their ratios matter"
     )
-    match: Literal["teacher", "larger"] = "teacher"
+    match: Literal["teacher", "student", "larger"] = Field(
+        "teacher", description="on whose grid student and teacher meet"
+    )
+    shrink: Literal["average", "antialiased"] = Field(
+        "average",
+        description="how a map is brought to a coarser grid whose cells are no whole number of its own",
+    )
     pool_share: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="of the pool's patients stage 1 learns from this share; those with labels come first"
     )
@@ -170,6 +176,15 @@ class DistilConfig(TrainingConfig):
         "warn",
         description="what to do when one teacher takes all the weight, or one is no longer learned from",
     )
+
+    @model_serializer(mode="wrap")
+    def _without_choices_not_made(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
+        """Leave out what is as it was before there was a choice: runs made then stay valid."""
+        return {name: value for name, value in dump(self).items() if _NEW_CHOICES.get(name, ...) != value}
+
+
+_NEW_CHOICES = {"shrink": "average", "pool_share": 1.0}
+"""Settings of stage 1 that came later, and what was done before."""
 
 
 class AlignConfig(TrainingConfig):

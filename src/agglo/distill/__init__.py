@@ -1,8 +1,10 @@
 """Stage 1: a student learns to predict what every teacher sees. Heads, losses, balancers, and the objective that joins them."""
 
 from agglo.distill.balance import BALANCERS, Balancer, Sizes, make_balancer
-from agglo.distill.heads import HEADS, make_head
-from agglo.distill.losses import LOSSES
+from agglo.distill.distilled import Distilled, HeadPlan, StandIn, load_distilled, save_heads
+from agglo.distill.folding import folded
+from agglo.distill.heads import HEADS, Head, make_head
+from agglo.distill.losses import LOSSES, Loss
 from agglo.distill.objective import DistilTask, TeacherTarget
 from agglo.distill.source import DistilSource
 
@@ -13,8 +15,16 @@ __all__ = [
     "Balancer",
     "DistilSource",
     "DistilTask",
+    "Distilled",
+    "Head",
+    "HeadPlan",
+    "Loss",
     "Sizes",
+    "StandIn",
     "TeacherTarget",
+    "folded",
+    "load_distilled",
     "make_balancer",
     "make_head",
+    "save_heads",
 ]

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from agglo.distill.balance import Balancer
-from agglo.distill.losses import LOSSES, cosine_distance
-from agglo.features import CodedNormaliser, Normaliser
+from agglo.distill.embedding import figures_of
+from agglo.distill.grids import Match, Shrink, meeting_grid, resized
+from agglo.distill.heads import Head
+from agglo.distill.losses import LOSSES, ImageLosses, Shares, Tokens, cosine_distance
+from agglo.features import Normaliser
 from agglo.students import Student
 from agglo.train import Outcome, Task
-
-Match = Literal["teacher", "larger"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class TeacherTarget:
     """What a student is to match of one teacher: the frozen normaliser of what is stored of its features, and the head that
     predicts them."""
 
-    normaliser: Normaliser | CodedNormaliser
-    head: nn.Module
+    normaliser: Normaliser
+    head: Head
 
 
 @final
@@ -39,6 +39,7 @@ class DistilTask(Task):
         *,
         loss: str = "am-radio",
         match: Match = "teacher",
+        shrink: Shrink = "average",
     ) -> None:
         """Take ready-made parts.
 
@@ -47,7 +48,8 @@ class DistilTask(Task):
             targets: by teacher; the order is that of the balancer's weights.
             balancer: weighs the teachers.
             loss: a name of `LOSSES`.
-            match: on which grid tokens are compared: the teacher's own, or the larger of the two (AM-RADIO section 3.3).
+            match: on which grid tokens are compared (`grids.meeting_grid`).
+            shrink: how a map is brought to a coarser grid (`grids.resized`).
         """
         super().__init__()
         self.student = student
@@ -55,7 +57,7 @@ class DistilTask(Task):
         self.heads = nn.ModuleList(target.head for target in targets.values())
         self.normalisers = nn.ModuleList(target.normaliser for target in targets.values())
         self.balancer = balancer
-        self.token_loss, self.match = LOSSES[loss], match
+        self.loss, self.match, self.shrink = LOSSES[loss], match, shrink
 
     def undecayed(self) -> tuple[str, ...]:
         """Keep weight decay off the balancer."""
@@ -69,9 +71,9 @@ class DistilTask(Task):
         Tokens count as much as their cell shows of the picture (`inside`); padding counts nothing.
         """
         embedding = self.student(self.student.preprocess(batch["grey"])).embedding
+        grids = [self._grid(embedding, batch["features"][name]) for name in self.names]
         predictions = [
-            head(_tokens(self._on_grid(embedding, batch["features"][name])))
-            for name, head in zip(self.names, self.heads, strict=True)
+            head(resized(embedding, grid, self.shrink)) for head, grid in zip(self.heads, grids, strict=True)
         ]
         with torch.autocast(embedding.device.type, enabled=False):  # losses in float32, always
             return self._weigh(embedding.float(), predictions, batch)
@@ -85,14 +87,13 @@ class DistilTask(Task):
         losses, cosines, targets = [], [], []
         for name, normaliser, predicted in zip(self.names, self.normalisers, predictions, strict=True):
             matched = normaliser(batch["features"][name])
-            shares = _tokens(self._on_grid(batch["inside"][:, None], matched))[..., 0]
+            grid = self._grid(embedding, matched)
+            shares = _tokens(resized(batch["inside"][:, None], grid, self.shrink))[..., 0]
             shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-6)
-            target = _tokens(F.interpolate(matched, size=self._grid(embedding, matched), mode="bilinear"))
+            tokens, target = _tokens(predicted.float()), _tokens(resized(matched, grid, self.shrink))
             targets.append(matched)
-            losses.append((self.token_loss(predicted.float(), target) * shares).sum(dim=1))
-            cosines.append(
-                1 - (cosine_distance(predicted.detach().float(), target) * shares).sum(dim=1).mean()
-            )
+            losses.append(self._image_losses(tokens, target, shares))
+            cosines.append(1 - (cosine_distance(tokens.detach(), target) * shares).sum(dim=1).mean())
         image_losses = torch.stack(losses, dim=1)
         weights, own_loss = self.balancer(embedding, image_losses, targets)
         student_loss = (weights * image_losses).sum(dim=1).mean()
@@ -102,24 +103,18 @@ class DistilTask(Task):
             scalars[f"teachers/{name}/cosine"] = cosines[place]
             scalars[f"teachers/{name}/weight"] = weights[:, place].detach().mean()
         # the balancer learns from its own loss, but what is shown and logged is the student's: the two have no common scale
-        return Outcome(student_loss + (own_loss - own_loss.detach()), scalars)
+        total = student_loss + (own_loss - own_loss.detach())
+        return Outcome(total, scalars, figures_of(embedding, batch["inside"]))
 
-    def _grid(
-        self, embedding: Float[Tensor, "batch embed h w"], target: Shaped[Tensor, "batch dim rows cols"]
-    ) -> tuple[int, int]:
-        own, theirs = embedding.shape[2:], target.shape[2:]
-        larger = self.match == "larger" and own.numel() > theirs.numel()
-        rows, cols = own if larger else theirs
-        return rows, cols
+    def _image_losses(self, predicted: Tokens, target: Tokens, shares: Shares) -> ImageLosses:
+        """Return one figure for each image: the mean over tokens by their shares, or what a loss of maps makes of them."""
+        if self.loss.is_of_maps:
+            return self.loss.of(predicted, target, shares)
+        return (self.loss.of(predicted, target) * shares).sum(dim=1)
 
-    def _on_grid(
-        self, embedding: Float[Tensor, "batch embed h w"], target: Shaped[Tensor, "batch dim rows cols"]
-    ) -> Float[Tensor, "batch embed gridh gridw"]:
-        """Return the student's map on the grid of comparison: averaged where that is coarser, interpolated where finer."""
-        rows, cols = self._grid(embedding, target)
-        if rows <= embedding.shape[2] and cols <= embedding.shape[3]:
-            return F.adaptive_avg_pool2d(embedding, (rows, cols))
-        return F.interpolate(embedding, size=(rows, cols), mode="bilinear")
+    def _grid(self, embedding: Tensor, features: Tensor) -> tuple[int, int]:
+        (own_rows, own_cols), (rows, cols) = embedding.shape[2:], features.shape[2:]
+        return meeting_grid(self.match, (own_rows, own_cols), (rows, cols))
 
 
 def _tokens(features: Float[Tensor, "batch dim h w"]) -> Float[Tensor, "batch h*w dim"]:

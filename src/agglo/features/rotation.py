@@ -38,7 +38,8 @@ def equalising_rotation(
     if has_hadamard(len(variances)):
         return "hadamard", hadamard(len(variances))
     _log.warning(
-        "no Hadamard matrix of order %d is known: codes are turned by a cosine basis mended by plane rotations (dct-givens)",
+        "no Hadamard matrix of order %d is known: channels are equalised, as exactly, by a cosine basis mended by plane rotations "
+        "(dct-givens)",
         len(variances),
     )
     return "dct-givens", dct_givens(variances)

@@ -1,23 +1,23 @@
 """From a recipe to parts. Config meets constructors in this room only, and here wherever more than one stage needs the part."""
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
 from agglo.align import AlignTask, EncoderTuning
-from agglo.config.schema import AlignConfig, DistilConfig, Recipe, TeacherConfig, TrainingConfig, ViewsConfig
+from agglo.config.schema import AlignConfig, Recipe, TeacherConfig, TrainingConfig, ViewsConfig
 from agglo.core.errors import ConfigError, WeightsError
 from agglo.core.files import sha256_of
 from agglo.core.seeds import seed_of
 from agglo.data import Dataset, Split, ViewRecipe, open_dataset
-from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask, Sizes, TeacherTarget, make_balancer, make_head
-from agglo.features import FeatureStore, Storage, make_normaliser
+from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask
+from agglo.features import NORMALISERS, FeatureStore, Storage
 from agglo.features.looking import ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.recipes.decoders import decoder
 from agglo.recipes.decoders import decoder_options as decoder_options
+from agglo.recipes.distil_parts import shares_of, task_of
 from agglo.recipes.teachers import missing_weights as missing_weights
 from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
 from agglo.students import CATALOGUE as STUDENTS
@@ -38,6 +38,7 @@ def check_names(recipe: Recipe) -> None:
         "student.neck": (recipe.student.neck, [*NECKS, None]),
         "distill.loss": (recipe.distill.loss, LOSSES),
         "distill.head": (recipe.distill.head, HEADS),
+        "distill.normalise": (recipe.distill.normalise, NORMALISERS),
         "distill.balance": (recipe.distill.balance, BALANCERS),
     }
     problems = [
@@ -176,43 +177,10 @@ def student(recipe: Recipe, *, stream: str) -> Student:
     return build_student(config.name, neck=config.neck, embed_dim=EMBED_DIM, init=init)  # type: ignore[arg-type]
 
 
-def shares_of(config: DistilConfig, teachers: Iterable[str]) -> tuple[float, ...] | None:
-    """Return how much each teacher is to count, summing to 1, in the order of `teachers`; None where nobody says so.
-
-    Raises:
-        ConfigError: the weights do not name exactly the teachers, or a balancer is asked for that would ignore them.
-    """
-    if config.weights is None:
-        return None
-    names = list(teachers)
-    if config.balance != "static":
-        raise ConfigError(
-            f"distill.weights must go with `distill.balance: static`, got {config.balance}, which finds its own; remove one of them"
-        )
-    if set(config.weights) != set(names):
-        raise ConfigError(
-            f"distill.weights must name exactly the teachers of the recipe {sorted(names)}, got {sorted(config.weights)}"
-        )
-    total = sum(config.weights.values())
-    return tuple(config.weights[name] / total for name in names)
-
-
 def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
-    config = recipe.distill
     columns = {teacher.key: store.column(teacher.key) for teacher in recipe.teachers}
-    learner = student(recipe, stream="distil")
-    hidden_dim = max(column.dim for column in columns.values())
-    targets = {
-        name: TeacherTarget(
-            make_normaliser(config.normalise, column.moments(), column.codec),
-            make_head(config.head, student_dim=EMBED_DIM, teacher_dim=column.dim, hidden_dim=hidden_dim),
-        )
-        for name, column in columns.items()
-    }
-    dims = {name: column.dim for name, column in columns.items()}
-    balancer = make_balancer(config.balance, Sizes(EMBED_DIM, tuple(dims.values()), shares_of(config, dims)))
-    return DistilTask(learner, targets, balancer, loss=config.loss, match=config.match)
+    return task_of(recipe.distill, columns, student(recipe, stream="distil"))
 
 
 def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: int) -> AlignTask:

@@ -10,10 +10,13 @@ from safetensors.torch import save_file
 from agglo.config.schema import Recipe
 from agglo.core.files import write_atomic
 from agglo.core.runlog import RunLog, read_log
-from agglo.distill import DistilSource
+from agglo.distill import DistilSource, DistilTask, save_heads
 from agglo.distill.alarm import AlarmHook
+from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE
+from agglo.features import Normaliser
 from agglo.recipes import build
 from agglo.recipes.context import Run
+from agglo.recipes.distil_parts import expected_loss, head_plans
 from agglo.recipes.extract import identity_of, kept_as, pool_and_store
 from agglo.recipes.patients import pool_samples
 from agglo.recipes.stage import Facts
@@ -24,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def distill(run: Run) -> bool:
-    """Train the student on the feature store; leaves `distill/student.safetensors`."""
+    """Train the student on the feature store; leaves `distill/student.safetensors`, and beside it the heads, folded."""
     recipe = run.recipe
     settings = {
         "teachers": [identity_of(teacher) for teacher in recipe.teachers],  # heads are kept in this order
@@ -48,10 +51,11 @@ def distill(run: Run) -> bool:
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
         watch = Watch(progress=run.tell("distill"), hook=alarm_for(recipe))
         state = fit(task, source, plan, place, watch)
-        save_student(task.student, student_file(run))
+        keep(task, source, run)
         weights = final_weights(read_log(stage.folder / "log.jsonl"))
         return {
             "teacher_weights": weights,
+            **said_of(task, recipe),
             "steps": plan.steps,
             "batch_size": plan.batch_size,
             "samples": len(source),
@@ -74,6 +78,24 @@ def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
+def keep(task: DistilTask, source: DistilSource, run: Run) -> None:
+    """Write what a finished training leaves: the heads, folded, and last the student, by which the stage is known to be whole."""
+    plans = head_plans(run.recipe.distill, source.columns)
+    file = student_file(run)
+    save_heads(task, plans, file.with_name(HEADS_FILE), input_px=run.recipe.student.input_px)
+    save_student(task.student, file)
+
+
+def said_of(task: DistilTask, recipe: Recipe) -> Facts:
+    """Return what is to be expected of a loss, and what each normaliser's fit found that one should know; nothing of most."""
+    notes = {
+        name: list(normaliser.notes)
+        for name, normaliser in zip(task.names, task.normalisers, strict=True)
+        if isinstance(normaliser, Normaliser) and normaliser.notes
+    }
+    return {"expected_loss": expected_loss(recipe.distill), **({"normalisers": notes} if notes else {})}
+
+
 def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook]:
     """Return what makes the hook that tells when one teacher takes over."""
     config = recipe.distill
@@ -84,7 +106,7 @@ def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook]:
 
 def student_file(run: Run) -> Path:
     """Return where the distilled student lies."""
-    return run.folder / "distill" / "student.safetensors"
+    return run.folder / "distill" / STUDENT_FILE
 
 
 def save_student(student: Student, path: Path) -> None:

@@ -1,14 +1,19 @@
-"""The training curves: each teacher's loss, cosine and weight in stage 1; loss and validation Dice of both arms in stage 2."""
+"""The training curves: each teacher's loss, cosine and weight, and the student's embedding, in stage 1; both arms in stage 2."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agglo.report.figures import SERIES_COLOURS, Series, line_panel
+from agglo.report.figures import SERIES_COLOURS, Expected, Series, line_panel
 from agglo.report.html import Html, element, join
 from agglo.report.run_folder import Entry, Run
 
 WIDE = 5.0
 ALIGNED, SUPERVISED = "distilled, then aligned", "masks alone"
+EMBEDDING = {
+    "effective_rank": "Directions that the embedding uses",
+    "variance": "Variance of the embedding's channels",
+}
+"""Figures against the student's own collapse: of the log, and what they are called."""
 ARM_COLOURS = {ALIGNED: SERIES_COLOURS[0], SUPERVISED: SERIES_COLOURS[1]}
 
 
@@ -25,11 +30,12 @@ def distill_curves(run: Run) -> Html:
     def lines(key: str) -> list[Series]:
         return [_teacher_series(entries, name, key, colours[name]) for name in names]
 
+    expected, words = _expected(run)
+    losses = line_panel(
+        lines("loss"), x_label="step", label="distillation loss", is_log=True, expected=expected
+    )
     panels = [
-        panel(
-            "Loss of each teacher",
-            line_panel(lines("loss"), x_label="step", label="distillation loss", is_log=True),
-        ),
+        panel("Loss of each teacher", losses),
         panel(
             "Cosine to each teacher", line_panel(lines("cosine"), x_label="step", label="distillation cosine")
         ),
@@ -43,9 +49,30 @@ def distill_curves(run: Run) -> Html:
             ),
         ),
     ]
-    return join(
-        (legend({name: (colours[name], False) for name in names}), element("div", *panels, class_="panels"))
-    )
+    panels += [
+        panel(title, line_panel([_embedding_series(entries, key)], x_label="step", label=title))
+        for key, title in EMBEDDING.items()
+        if any(key in entry.get("embedding", {}) for entry in entries)
+    ]
+    marks = legend({name: (colours[name], False) for name in names})
+    return join((marks, element("div", *panels, class_="panels"), words))
+
+
+def _expected(run: Run) -> tuple[Expected | None, Html | None]:
+    """Return what the stage says is to be expected of a teacher's loss, and that in words; neither in runs that did not say."""
+    said = run.stages.get("distill", {}).get("expected_loss")
+    if said is None:
+        return None, None
+    typical, start = said["typical"], said["zero"]
+    words = [said["text"]]
+    if start is not None:
+        words.append(f"one of zeros {start:g} (dashed)")
+    if typical is not None:
+        words.append(
+            f"trainings that explain half to nine tenths of a teacher's variance end at {typical[0]:g} to {typical[1]:g} (grey)"
+        )
+    sentence = f"What a loss may be: {'; '.join(words)}."
+    return Expected(None if typical is None else (typical[0], typical[1]), start), element("p", sentence)
 
 
 def align_curves(run: Run) -> Html:
@@ -111,6 +138,10 @@ def _series(entries: Sequence[Entry], value: Callable[[Entry], Any], colour: str
     points = [(entry["step"], value(entry)) for entry in entries]
     known = [(float(step), float(found)) for step, found in points if found is not None]
     return Series([step for step, _ in known], [found for _, found in known], colour)
+
+
+def _embedding_series(entries: Sequence[Entry], key: str) -> Series:
+    return _series(entries, lambda entry: entry.get("embedding", {}).get(key), SERIES_COLOURS[-1])
 
 
 def _teacher_series(entries: Sequence[Entry], name: str, key: str, colour: str) -> Series:

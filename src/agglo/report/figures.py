@@ -68,6 +68,19 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What values are to be expected, drawn behind the lines.
+
+    Attributes:
+        typical: from where to where, as a band; None where nobody knows.
+        start: where a curve begins, as a dashed line; None where nobody knows.
+    """
+
+    typical: tuple[float, float] | None
+    start: float | None
+
+
+@dataclass(frozen=True)
 class Strip:
     """One row of the distribution figure.
 
@@ -94,6 +107,7 @@ def line_panel(
     width_inches: float = 3.3,
     y_range: tuple[float, float] | None = None,
     is_log: bool = False,
+    expected: Expected | None = None,
 ) -> Html:
     """Return one small line chart; `label` says to those who cannot see it what it shows.
 
@@ -103,6 +117,8 @@ def line_panel(
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": label}):
         figure = Figure(figsize=(width_inches, _PANEL_HEIGHT_INCHES), layout="constrained")
         axes = figure.add_subplot()
+        if expected is not None:
+            _draw_expected(axes, expected)
         for each in series:
             _draw_line(axes, each)
         if is_log and _spans_decades([value for each in series for value in each.y]):
@@ -145,6 +161,13 @@ def thinned(values: Float[np.ndarray, " points"]) -> Float[np.ndarray, " fewer"]
 
 def _spans_decades(values: Sequence[float]) -> bool:
     return bool(values) and min(values) > 0 and max(values) > MIN_LOG_SPAN * min(values)
+
+
+def _draw_expected(axes: Axes, expected: Expected) -> None:
+    if expected.typical is not None:
+        axes.axhspan(*expected.typical, color=_FAINT, alpha=0.13, linewidth=0)
+    if expected.start is not None:
+        axes.axhline(expected.start, color=_FAINT, linewidth=1.0, linestyle=(0, (4, 2)))
 
 
 def _draw_line(axes: Axes, series: Series) -> None:

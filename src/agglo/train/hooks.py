@@ -73,13 +73,14 @@ class LogHook:
                 f"({self.log.path.parent.name}); the last good checkpoint is kept. Lower `learning_rate` or lengthen `warmup_steps`"
             )
         loss = float(outcome.total.detach())
+        figures = {**outcome.scalars, **{name: make() for name, make in outcome.on_demand.items()}}
         self.log.write(
             step=state.step,
             loss=loss,
             lr=state.learning_rate,
             grad_norm=float(state.grad_norm),
             wall_s=round(state.wall_s, 3),
-            **nested({name: float(value) for name, value in outcome.scalars.items()}),
+            **nested({name: float(value) for name, value in figures.items()}),
         )
         self.progress(state.step, state.steps, f"loss {loss:.4f}")
 

@@ -1,7 +1,8 @@
 """What a stage gives to the loop: modules, and one loss per batch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -13,10 +14,12 @@ class Outcome(NamedTuple):
     Attributes:
         total: scalar to minimise.
         scalars: detached figures for the log; `a/b/c` becomes nested objects there.
+        on_demand: figures for the log that cost something, so that they are made at logged steps only, by calling them.
     """
 
     total: Tensor
     scalars: dict[str, Tensor]
+    on_demand: Mapping[str, Callable[[], Tensor]] = MappingProxyType({})
 
 
 class Task(nn.Module, ABC):

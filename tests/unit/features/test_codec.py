@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agglo.core.errors import FeatureMismatch, StoreError
 from agglo.core.seeds import generator
-from agglo.features import Codec, CodedNormaliser, Moments, Storage, make_normaliser
+from agglo.features import NORMALISERS, Codec, CodedNormaliser, Moments, Storage, make_normaliser
 from agglo.features.codec import CLIP_DEVIATIONS, LEVELS
 from agglo.features.requantise import token_cosines
 from agglo.features.rotation import dct, dct_givens, equalising_rotation
@@ -89,7 +89,7 @@ def test_fewer_codes_keep_the_leading_directions(width: int, kept: float) -> Non
 
 
 @pytest.mark.parametrize("storage", [Storage("int8"), Storage("fp16", 12), Storage("int8", 12)], ids=str)
-@pytest.mark.parametrize("normalise", ["none", "global", "phi-s"])
+@pytest.mark.parametrize("normalise", NORMALISERS)
 def test_one_matrix_does_what_codec_and_normaliser_do_in_turn(storage: Storage, normalise: str) -> None:
     maps = uneven_maps(20)
     moments = moments_of(maps)

@@ -208,7 +208,9 @@ def write_logs(folder: Path, fake: FakeRun, steps: int = 400) -> None:
             }
             for index, name in enumerate(fake.teachers)
         }
-        distill.write(step=step, loss=0.5, lr=1e-3, grad_norm=1.0, wall_s=step * 0.6, teachers=teachers)
+        embedding = {"effective_rank": 20 + step / 20, "variance": 0.4 + 0.1 * random.random()}
+        common = {"loss": 0.5, "lr": 1e-3, "grad_norm": 1.0, "wall_s": step * 0.6}
+        distill.write(step=step, **common, teachers=teachers, embedding=embedding)
     for arm, wall_s, ceiling in (("align", 0.5, 0.86), ("supervised", 1.34, 0.84)):
         log = RunLog(folder / arm / "log.jsonl")
         for step in range(10, steps + 1, 10):
@@ -256,6 +258,7 @@ def write_facts(folder: Path, fake: FakeRun) -> None:
             "steps": 400,
             "wall_s": 240.0,
             "student_parameters": 5_480_160,
+            "expected_loss": {"zero": 0.942, "typical": [0.051, 0.287], "text": "a perfect prediction has 0"},
         },
         "align": {
             "frames": 288,

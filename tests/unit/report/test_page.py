@@ -172,6 +172,35 @@ def test_unequal_wall_times_are_called_so(make_run):
     )
 
 
+def test_what_a_loss_may_be_is_drawn_behind_its_curve_and_told(make_run):
+    folder = make_run()
+    text = report_of(folder)
+    told = "What a loss may be: a perfect prediction has 0; one of zeros 0.942 (dashed); trainings that explain half to nine tenths"
+    assert told in text
+    assert "end at 0.051 to 0.287 (grey)." in text
+    assert 'aria-label="Directions that the embedding uses"' in text
+    stage = folder / "distill" / "stage.json"
+    content = json.loads(stage.read_text())
+    content["facts"]["expected_loss"] |= {"zero": None, "typical": None}
+    stage.write_text(json.dumps(content))
+    without = report_of(folder)
+    assert "What a loss may be: a perfect prediction has 0." in without
+    assert len(without) < len(text)
+
+
+def test_a_run_of_an_older_version_says_nothing_of_either(make_run):
+    folder = make_run()
+    stage, log = folder / "distill" / "stage.json", folder / "distill" / "log.jsonl"
+    content = json.loads(stage.read_text())
+    del content["facts"]["expected_loss"]
+    stage.write_text(json.dumps(content))
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps({**entry, "embedding": {}}) + "\n" for entry in entries))
+    text = report_of(folder)
+    assert "What a loss may be" not in text
+    assert "Directions that the embedding uses" not in text
+
+
 def test_a_collapse_stands_at_the_head_of_the_page(make_run):
     folder = make_run()
     assert "hardly count" not in report_of(folder)

@@ -1,0 +1,57 @@
+"""Whether the student's embedding still has something to say: figures against its own collapse, made only where they are logged."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+MOST_TOKENS = 1024
+"""Tokens that are looked at, evenly over the batch: enough for a rank up to a few hundred, and little to carry."""
+
+
+def effective_rank(
+    tokens: Float[Tensor, "tokens embed"], counts: Float[Tensor, " tokens"]
+) -> Float[Tensor, ""]:
+    """Return how many directions the tokens vary in, from 1 to the width (Roy and Vetterli 2007, on the covariance).
+
+    The exponential of the entropy of the covariance's eigenvalues as shares of their sum: `d` if `d` directions vary equally, near
+    1 if one does. Tokens that do not vary at all give 1; tokens count as `counts` says.
+    """
+    values = torch.linalg.eigvalsh(_covariance(tokens, counts)).clamp_min(0)
+    shares = values / values.sum().clamp_min(1e-30)
+    return torch.special.entr(shares).sum().exp()
+
+
+def mean_variance(
+    tokens: Float[Tensor, "tokens embed"], counts: Float[Tensor, " tokens"]
+) -> Float[Tensor, ""]:
+    """Return the variance of a channel over the tokens, on the mean over channels; 0 if all tokens are the same."""
+    return _covariance(tokens, counts).diagonal().mean()
+
+
+def figures_of(
+    embedding: Float[Tensor, "batch embed h w"], inside: Float[Tensor, "batch h w"]
+) -> dict[str, Callable[[], Tensor]]:
+    """Return what makes the two figures of a batch's embedding, for `Outcome.on_demand`; until then only a few tokens are kept.
+
+    Args:
+        embedding: of the student.
+        inside: how much of every cell shows the picture; padding counts nothing.
+    """
+    step = -(-inside.numel() // MOST_TOKENS)
+    tokens = embedding.detach().movedim(1, 3).flatten(0, 2)[::step].float().clone()
+    counts = inside.flatten()[::step].float().clone()
+    return {
+        "embedding/effective_rank": lambda: effective_rank(tokens, counts),
+        "embedding/variance": lambda: mean_variance(tokens, counts),
+    }
+
+
+def _covariance(
+    tokens: Float[Tensor, "tokens embed"], counts: Float[Tensor, " tokens"]
+) -> Float[Tensor, "embed embed"]:
+    tokens, shares = tokens.cpu().double(), counts.cpu().double()
+    shares = shares / shares.sum().clamp_min(1e-30)
+    centred = tokens - shares @ tokens
+    return centred.mT @ (shares[:, None] * centred)
