@@ -13,12 +13,14 @@ from torch import Tensor
 from agglo.ablate.grid import Plan
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
-from agglo.distill import DistilSource
+from agglo.distill import DistilSource, save_heads
+from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE
 from agglo.features import FeatureStore
 from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.align import val_frames
 from agglo.recipes.context import Run, Tell, tell_nobody
+from agglo.recipes.distil_parts import head_plans
 from agglo.recipes.distill import alarm_for, save_student
 from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
@@ -75,12 +77,19 @@ class Ground:
         store = self.features[1]
         return sum(store.column(teacher.key).seconds for teacher in recipe.teachers)
 
+    def source(self, recipe: Recipe) -> DistilSource:
+        """Return what a recipe's stage 1 learns from: views of the pool with what its teachers saw of them."""
+        pool, store = self.features
+        samples = pool_samples(recipe, pool, self.run.dataset, self.run.split["train"])
+        names, size_px = [teacher.key for teacher in recipe.teachers], recipe.student.input_px
+        return DistilSource(pool, store, names, size_px=size_px, samples=samples)
+
     def distilled(self, arm: str, seed: int) -> tuple[Path, dict[str, Any]]:
         """Return the student that arm `arm` distils with `seed`, and the facts of its training; trained once for all cells."""
         recipe = self.plan.recipe(arm, seed=seed)
         folder = self.folder / "distilled" / f"{arm}-s{seed}"
-        done, file = folder / "done.json", folder / "student.safetensors"
-        pool, store = self.features
+        done, file = folder / "done.json", folder / STUDENT_FILE
+        _, store = self.features
         names = [teacher.key for teacher in recipe.teachers]
         identity = fingerprint(
             {
@@ -94,13 +103,14 @@ class Ground:
             }
         )
         if not (done.exists() and file.exists() and read_json(done)["identity"] == identity):
-            samples = pool_samples(recipe, pool, self.run.dataset, self.run.split["train"])
-            source = DistilSource(pool, store, names, size_px=recipe.student.input_px, samples=samples)
+            source = self.source(recipe)
             plan = build.plan(recipe.distill, seed=seed, num_samples=len(source))
             task = build.distil_task(recipe, store)
             place = Place(folder, identity, build.device(recipe), recipe.device.workers)
             watch = Watch(progress=self.tell(f"distil {arm} s{seed}"), hook=alarm_for(recipe))
             state = fit(task, source, plan, place, watch)
+            plans = head_plans(recipe.distill, source.columns)
+            save_heads(task, plans, folder / HEADS_FILE, input_px=recipe.student.input_px)
             save_student(task.student, file)
             facts = {"identity": identity, "steps": plan.steps, "wall_s": round(state.wall_s, 2)}
             write_json(done, facts)

@@ -21,10 +21,12 @@ from agglo.core.runlog import read_log
 from agglo.core.seeds import seed_of
 from agglo.recipes import build
 from agglo.recipes.align import labelled_source
+from agglo.recipes.joint import join
 from agglo.recipes.score import Masks, score_rules, validation_dice
 from agglo.students import build_student
 from agglo.students.norms import calibrate_norms
 from agglo.train import Place, Task, Watch, fit
+from agglo.train.batches import SampleSource
 from agglo_runtime.finish import masks_from_logits
 from agglo_runtime.geometry import Letterbox
 from agglo_runtime.prepare import to_unit
@@ -64,16 +66,15 @@ def learn(ground: Ground, cell: Cell, rate: float, folder: Path) -> tuple[Learne
     task = _task(ground, cell, recipe, plan.steps)
     rules = score_rules(recipe)
 
-    def score(current: Task) -> Mapping[str, Any]:
-        assert isinstance(current, Learner)
-        return validation_dice(masks_of(current, recipe.student.input_px), found, ground.val, rules)
+    def score(_: Task) -> Mapping[str, Any]:
+        return validation_dice(masks_of(task, recipe.student.input_px), found, ground.val, rules)
 
     every = math.ceil(plan.steps / recipe.align.validations)
     tell = ground.tell(cell.name)
     watch = Watch(score, every, "dice", tell) if ground.val else Watch(progress=tell)
     identity = [ground.plan.identity(cell), rate, plan.steps]
     place = Place(folder, fingerprint(identity), build.device(recipe), recipe.device.workers)
-    state = fit(task, source, plan, place, watch)
+    state = fit(*_taught(ground, cell, recipe, task, source), plan, place, watch)
     curve = tuple(
         (entry["step"], entry["val"]["dice"]) for entry in read_log(folder / "log.jsonl") if "val" in entry
     )
@@ -151,6 +152,19 @@ def _task(ground: Ground, cell: Cell, recipe: Recipe, steps: int) -> Learner:
         config = recipe.student
         student = build_student(config.name, neck=config.neck, embed_dim=build.EMBED_DIM, init=file)
     return build.align_task(recipe, student, count, steps=steps)
+
+
+def _taught(
+    ground: Ground, cell: Cell, recipe: Recipe, task: Learner, source: MaskSource
+) -> tuple[Task, SampleSource]:
+    """Return what is trained, on what: with the teachers in view where the arm asks for it and has any."""
+    if not (
+        recipe.align.features_weight
+        and isinstance(task, AlignTask)
+        and ground.plan.grid.arms[cell.arm].teachers
+    ):
+        return task, source
+    return join(recipe, task, source, ground.source(recipe), ground.distilled(cell.arm, cell.seed)[0].parent)
 
 
 def unet_task(recipe: Recipe, num_structures: int, width: int) -> UNetTask:

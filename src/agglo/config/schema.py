@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_serializer, model_validator
 
 from agglo.config.decoder import DecoderConfig
-from agglo.config.section import FolderName, Fraction, Positive, Rate, Section
+from agglo.config.section import FolderName, Fraction, Positive, Section
 from agglo.config.split import SplitConfig
+from agglo.config.stages import AlignConfig, DistilConfig, SupervisedConfig
 
 
 class PhantomConfig(Section):
@@ -127,90 +128,6 @@ class StudentConfig(Section):
         description="random | imagenet | a path: a student's file, a model folder, or timm's file of the backbone",
     )
     input_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
-
-
-class TrainingConfig(Section):
-    """The numbers of one training."""
-
-    steps: Positive | None = None
-    epochs: Positive | None = Field(None, description="instead of steps: passes over the samples")
-    batch_size: Positive = 8
-    learning_rate: Rate = 1e-3
-    final_learning_rate: Annotated[float, Field(ge=0, lt=1)] = 1e-5
-    warmup_steps: Annotated[int, Field(ge=0)] = 50
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    betas: tuple[Rate, Rate] = (0.9, 0.999)
-    clip_norm: Annotated[float, Field(gt=0)] = 1.0
-    ema_decay: Rate | None = 0.99
-    log_every: Positive = 10
-    checkpoint_every_s: Annotated[float, Field(ge=0)] = 60.0
-
-    @model_validator(mode="after")
-    def _one_length(self) -> "TrainingConfig":
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("exactly one of `steps` and `epochs` must be given")
-        return self
-
-
-class DistilConfig(TrainingConfig):
-    """Stage 1."""
-
-    loss: str = "am-radio"
-    head: str = "mlp"
-    normalise: str = "phi-s"
-    balance: str = "attention"
-    weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
-        None, description="balance: static: how much each teacher counts, by name; only their ratios matter"
-    )
-    match: Literal["teacher", "student", "larger"] = Field(
-        "teacher", description="on whose grid student and teacher meet"
-    )
-    shrink: Literal["average", "antialiased"] = Field(
-        "average",
-        description="how a map is brought to a coarser grid whose cells are no whole number of its own",
-    )
-    pool_share: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="of the pool's patients stage 1 learns from this share; those with labels come first"
-    )
-    on_collapse: Literal["warn", "stop"] = Field(
-        "warn",
-        description="what to do when one teacher takes all the weight, or one is no longer learned from",
-    )
-
-    @model_serializer(mode="wrap")
-    def _without_choices_not_made(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
-        """Leave out what is as it was before there was a choice: runs made then stay valid."""
-        return {name: value for name, value in dump(self).items() if _NEW_CHOICES.get(name, ...) != value}
-
-
-_NEW_CHOICES = {"shrink": "average", "pool_share": 1.0}
-"""Settings of stage 1 that came later, and what was done before."""
-
-
-class AlignConfig(TrainingConfig):
-    """Stage 2."""
-
-    encoder: Literal["frozen", "finetune"] = "finetune"
-    frozen_share: Fraction = Field(
-        0.3, description="finetune: share of the steps before the encoder is trained too"
-    )
-    encoder_learning_rate_scale: Annotated[float, Field(gt=0, le=1)] = 0.3
-    dice_weight: Annotated[float, Field(ge=0)] = 1.0
-    validations: Positive = Field(5, description="scorings of val, evenly over the steps")
-    val_frames: Positive = Field(32, description="frames of val that are scored, evenly over it")
-    select: Literal["best", "last"] = Field(
-        "best", description="which scoring of val gives the weights that are kept; both arms choose alike"
-    )
-    labelled_patients: Positive | None = Field(
-        None, description="use the labels of this many training patients only"
-    )
-
-
-class SupervisedConfig(Section):
-    """The bar: the same student trained on masks alone, for the wall time that extracting, distilling and aligning took."""
-
-    wall_time: Literal["equal", "none"] = "equal"
-    learning_rate: Rate = 1e-3
 
 
 class FurtherTest(Section):

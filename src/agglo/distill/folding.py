@@ -51,5 +51,20 @@ def folded(head: Head, normaliser: Normaliser) -> Head:
     return new
 
 
+@torch.no_grad()
+def unfolded(head: Head, normaliser: Normaliser) -> Head:
+    """Return a copy of a folded `head` that predicts what `normaliser` gives, for going on with learning; the reverse of `folded`.
+
+    The head for a normaliser without an inverse was never folded, and comes back as it is.
+    """
+    affine, new = _of_features(normaliser), with_affine_end(head)
+    last = new.layers[-1]
+    if isinstance(affine, AffineNormaliser) and isinstance(last, nn.Linear):
+        there = affine.weight
+        last.bias.copy_(there @ (last.bias.double() - affine.mean.double()))
+        last.weight.copy_(there @ last.weight.double())
+    return new.requires_grad_(True)
+
+
 def _of_features(normaliser: Normaliser) -> Normaliser:
     return normaliser.normaliser if isinstance(normaliser, CodedNormaliser) else normaliser

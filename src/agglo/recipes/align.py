@@ -19,11 +19,13 @@ from agglo.predict import ModelConfig, Predictor, save_model
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.distill import student_file
+from agglo.recipes.joint import joined
 from agglo.recipes.patients import labelled_order
 from agglo.recipes.score import score_rules, validation_dice
 from agglo.recipes.stage import Facts, Stage
 from agglo.students import Origin, build_student
 from agglo.train import Place, Plan, Task, Watch, fit
+from agglo.train.batches import SampleSource
 
 PROBE_STEPS = 8
 CEILING_FRAMES = 16
@@ -46,7 +48,8 @@ def align(run: Run) -> bool:
             recipe.student.name, neck=recipe.student.neck, embed_dim=build.EMBED_DIM, init=student_file(run)
         )
         task = build.align_task(recipe, learner, len(run.dataset.structures), steps=plan.steps)
-        return _train(run, stage, task, source, plan)
+        joint = joined(run, task, source) if recipe.align.features_weight else None
+        return _train(run, stage, task, source, plan, joint)
 
     return stage.run(work)
 
@@ -121,19 +124,26 @@ def labelled_source(
     return MaskSource(found, indices, views, size_px=size_px, seed=seed, stride_px=stride_px)
 
 
-def _train(run: Run, stage: Stage, task: AlignTask, source: MaskSource, plan: Plan) -> Facts:
+def _train(
+    run: Run,
+    stage: Stage,
+    task: AlignTask,
+    source: MaskSource,
+    plan: Plan,
+    joint: tuple[Task, SampleSource] | None = None,
+) -> Facts:
+    """Train `task`, alone or as part of a joint one; keep its model."""
     recipe, found = run.recipe, run.dataset
     indices, rules = val_frames(run), score_rules(recipe)
 
-    def score(current: Task) -> Mapping[str, Any]:
-        assert isinstance(current, AlignTask)
-        return validation_dice(_predictor(run, current).masks, found, indices, rules)
+    def score(_: Task) -> Mapping[str, Any]:
+        return validation_dice(_predictor(run, task).masks, found, indices, rules)
 
     every = math.ceil(plan.steps / recipe.align.validations)
     place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
     select = "dice" if recipe.align.select == "best" else None
     watch = Watch(score if indices else None, every, select if indices else None, run.tell(stage.name))
-    state = fit(task, source, plan, place, watch)
+    state = fit(*(joint or (task, source)), plan, place, watch)
     model = model_folder(run, stage.name)
     save_model(model, task.student, task.decoder, _config(run, task, stage.name))
     return {

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from agglo.align import AlignTask, EncoderTuning
-from agglo.config.schema import AlignConfig, Recipe, TeacherConfig, TrainingConfig, ViewsConfig
+from agglo.config.schema import Recipe, TeacherConfig, ViewsConfig
+from agglo.config.stages import AlignConfig, TrainingConfig
 from agglo.core.errors import ConfigError, WeightsError
 from agglo.core.files import sha256_of
 from agglo.core.seeds import seed_of

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agglo.config.schema import DistilConfig
+from agglo.config.stages import DistilConfig
 from agglo.core.errors import ConfigError
 from agglo.distill import (
     LOSSES,

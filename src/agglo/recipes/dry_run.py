@@ -1,6 +1,7 @@
 """What a recipe would do: sizes, steps, what is missing. Builds the student, reads no pixels, writes nothing."""
 
-from agglo.config.schema import Recipe, TrainingConfig
+from agglo.config.schema import Recipe
+from agglo.config.stages import TrainingConfig
 from agglo.core.errors import WeightsError
 from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.recipes import build

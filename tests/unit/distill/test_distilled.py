@@ -20,6 +20,7 @@ from agglo.distill import (
     make_head,
     save_heads,
 )
+from agglo.distill.folding import unfolded
 from agglo.distill.grids import resized
 from agglo.features import Moments, make_normaliser
 from agglo.students import build_student
@@ -138,3 +139,15 @@ def test_files_that_are_not_as_they_were_written_are_refused(tmp_path: Path, spo
     spoil(tmp_path)
     with pytest.raises(WeightsError, match=said):
         load_distilled(tmp_path)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("normalise", ["phi-s", "zca", "l2"])
+def test_learning_goes_on_from_a_folded_head_as_it_was(tmp_path: Path, normalise: str) -> None:
+    task = kept(tmp_path, normalise)
+    loaded = load_distilled(tmp_path)
+    maps = torch.rand(1, 32, 4, 4)
+    for name, head, normaliser in zip(task.names, task.heads, task.normalisers, strict=True):
+        again = unfolded(loaded.heads[name], normaliser)
+        torch.testing.assert_close(again(maps), head(maps), rtol=1e-3, atol=1e-4)
+        assert all(parameter.requires_grad for parameter in again.parameters())

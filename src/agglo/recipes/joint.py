@@ -1,0 +1,42 @@
+"""Stage 2 with the teachers in view (`align.features_weight`): its task and its samples, from what stage 1 has left."""
+
+from pathlib import Path
+
+from torch import nn
+
+from agglo.align import AlignTask, JointSource, JointTask, MaskSource
+from agglo.config.schema import Recipe
+from agglo.distill import DistilSource, load_distilled
+from agglo.distill.folding import unfolded
+from agglo.recipes.context import Run
+from agglo.recipes.distil_parts import task_of
+from agglo.recipes.distill import student_file
+from agglo.recipes.extract import pool_and_store
+from agglo.recipes.patients import pool_samples
+
+
+def joined(run: Run, task: AlignTask, masks: MaskSource) -> tuple[JointTask, JointSource]:
+    """Return stage 2 of a run as a joint one: `task` and `masks` beside stage 1's, whose heads go on from where they were."""
+    pool, store = pool_and_store(run)
+    samples = pool_samples(run.recipe, pool, run.dataset, run.split["train"])
+    names, size_px = [teacher.key for teacher in run.recipe.teachers], run.recipe.student.input_px
+    features = DistilSource(pool, store, names, size_px=size_px, samples=samples)
+    return join(run.recipe, task, masks, features, student_file(run).parent)
+
+
+def join(
+    recipe: Recipe, task: AlignTask, masks: MaskSource, features: DistilSource, distilled: Path
+) -> tuple[JointTask, JointSource]:
+    """Return the joint task and its samples; `distilled` is the folder in which stage 1 has left student and heads.
+
+    Raises:
+        WeightsError: there are no heads in it.
+    """
+    distil = task_of(recipe.distill, features.columns, task.student)
+    heads = load_distilled(distilled).heads
+    distil.heads = nn.ModuleList(
+        unfolded(heads[name], normaliser)  # type: ignore[arg-type]  # a ModuleList forgets what it holds
+        for name, normaliser in zip(distil.names, distil.normalisers, strict=True)
+    )
+    weight = recipe.align.features_weight
+    return JointTask(task, distil, weight=weight), JointSource(masks, features, seed=recipe.seed)

@@ -1,0 +1,46 @@
+"""Stage 2 with the teachers in view, as a run goes through it."""
+
+from pathlib import Path
+
+import pytest
+
+import agglo
+from agglo.config.load import load_recipe
+from agglo.core.errors import ConfigError
+from agglo.core.runlog import read_log
+from agglo.recipes.context import Run
+from agglo.recipes.run import run
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "phantom-quick.yaml"
+SMALL = (
+    "data.phantom={patients: 6, frames: 2, size_px: 64, seed: 3}",
+    "data.split.fractions=[0.5, 0.25, 0.25]",
+    "views.per_frame=1",
+    "teachers=[{name: lab-dino, input_px: 112}]",
+    "student.input_px=64",
+    "distill={steps: 6, batch_size: 2, log_every: 1, warmup_steps: 0, ema_decay: null}",
+    "align={steps: 4, batch_size: 2, log_every: 1, validations: 1, frozen_share: 0.25, features_weight: 0.5}",
+    "supervised.wall_time=none",
+)
+
+
+def test_masks_are_learned_and_the_teacher_is_not_forgotten(tmp_path: Path) -> None:
+    recipe = load_recipe(RECIPE, [f"out={tmp_path / 'run'}", *SMALL])
+    run(recipe, last="align")
+    found = Run(recipe)
+    steps = [entry for entry in read_log(found.folder / "align" / "log.jsonl") if "bce" in entry]
+    assert ["features_loss" in entry for entry in steps] == [False, True, True, True], (
+        "once the encoder is tuned"
+    )
+    assert steps[1]["loss"] == pytest.approx(
+        steps[1]["bce"] + steps[1]["dice_loss"] + steps[1]["presence"] + 0.5 * steps[1]["features_loss"],
+        rel=1e-4,
+    )
+    assert set(agglo.load(found.folder / "model").predict(found.dataset.image(0))) == set(
+        found.dataset.structures
+    )
+
+
+def test_features_for_an_encoder_that_stands_still_are_refused() -> None:
+    with pytest.raises(ConfigError, match="must go with `encoder: finetune`, got frozen"):
+        load_recipe(RECIPE, ["align.features_weight=0.5", "align.encoder=frozen"])
