@@ -20,7 +20,7 @@ from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.align import val_frames
 from agglo.recipes.context import Run, Tell, tell_nobody
-from agglo.recipes.distil_parts import head_plans
+from agglo.recipes.distil_parts import column_names, head_plans
 from agglo.recipes.distill import alarm_for, save_student
 from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
@@ -75,14 +75,14 @@ class Ground:
     def extraction_s(self, recipe: Recipe) -> float:
         """Return what extracting the features of a recipe's teachers has cost, in seconds."""
         store = self.features[1]
-        return sum(store.column(teacher.key).seconds for teacher in recipe.teachers)
+        return sum(store.column(name).seconds for name in column_names(recipe))
 
     def source(self, recipe: Recipe) -> DistilSource:
         """Return what a recipe's stage 1 learns from: views of the pool with what its teachers saw of them."""
         pool, store = self.features
         samples = pool_samples(recipe, pool, self.run.dataset, self.run.split["train"])
-        names, size_px = [teacher.key for teacher in recipe.teachers], recipe.student.input_px
-        return DistilSource(pool, store, names, size_px=size_px, samples=samples)
+        size_px = recipe.student.input_px
+        return DistilSource(pool, store, column_names(recipe), size_px=size_px, samples=samples)
 
     def distilled(self, arm: str, seed: int) -> tuple[Path, dict[str, Any]]:
         """Return the student that arm `arm` distils with `seed`, and the facts of its training; trained once for all cells."""
@@ -90,7 +90,7 @@ class Ground:
         folder = self.folder / "distilled" / f"{arm}-s{seed}"
         done, file = folder / "done.json", folder / STUDENT_FILE
         _, store = self.features
-        names = [teacher.key for teacher in recipe.teachers]
+        names = column_names(recipe)
         identity = fingerprint(
             {
                 "distill": build.training_settings(recipe.distill),

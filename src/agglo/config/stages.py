@@ -48,6 +48,9 @@ class DistilConfig(TrainingConfig):
         "average",
         description="how a map is brought to a coarser grid whose cells are no whole number of its own",
     )
+    summary: bool = Field(
+        False, description="match the teachers' summary vectors too, of those that have one"
+    )
     pool_share: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="of the pool's patients stage 1 learns from this share; those with labels come first"
     )
@@ -62,7 +65,7 @@ class DistilConfig(TrainingConfig):
         return {name: value for name, value in dump(self).items() if _NEW_CHOICES.get(name, ...) != value}
 
 
-_NEW_CHOICES = {"shrink": "average", "pool_share": 1.0}
+_NEW_CHOICES = {"shrink": "average", "summary": False, "pool_share": 1.0}
 """Settings of stage 1 that came later, and what was done before."""
 
 

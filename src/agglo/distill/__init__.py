@@ -5,13 +5,14 @@ from agglo.distill.distilled import Distilled, HeadPlan, StandIn, load_distilled
 from agglo.distill.folding import folded
 from agglo.distill.heads import HEADS, Head, make_head
 from agglo.distill.losses import LOSSES, Loss
-from agglo.distill.objective import DistilTask, TeacherTarget
+from agglo.distill.objective import SUMMARY, DistilTask, TeacherTarget
 from agglo.distill.source import DistilSource
 
 __all__ = [
     "BALANCERS",
     "HEADS",
     "LOSSES",
+    "SUMMARY",
     "Balancer",
     "DistilSource",
     "DistilTask",

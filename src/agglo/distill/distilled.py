@@ -124,9 +124,9 @@ def save_heads(task: DistilTask, plans: Mapping[str, HeadPlan], path: Path, *, i
     """Fold the heads of a finished training and write them; `plans` say how each was built (`is_folded` is found here)."""
     state: dict[str, Tensor] = {}
     kept: dict[str, Any] = {}
-    for name, head, normaliser in zip(task.names, task.heads, task.normalisers, strict=True):
-        can_fold = is_foldable(normaliser)  # type: ignore[arg-type]  # a ModuleList forgets what it holds
-        new = folded(head, normaliser) if can_fold else with_affine_end(head)  # type: ignore[arg-type]
+    for name, target in task.targets().items():
+        can_fold = is_foldable(target.normaliser)
+        new = folded(target.head, target.normaliser) if can_fold else with_affine_end(target.head)
         kept[name] = {**asdict(plans[name]), "is_folded": can_fold}
         state |= {
             f"{name}/{key}": value.detach().cpu().contiguous() for key, value in new.state_dict().items()

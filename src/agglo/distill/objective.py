@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,9 @@ from agglo.distill.losses import LOSSES, ImageLosses, Shares, Tokens, cosine_dis
 from agglo.features import Normaliser
 from agglo.students import Student
 from agglo.train import Outcome, Task
+
+SUMMARY = "@summary"
+"""What a teacher's summary is called in a batch, behind the teacher's name; it is a map of one cell."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class DistilTask(Task):
         loss: str = "am-radio",
         match: Match = "teacher",
         shrink: Shrink = "average",
+        summaries: Mapping[str, TeacherTarget] | None = None,
     ) -> None:
         """Take ready-made parts.
 
@@ -50,6 +54,8 @@ class DistilTask(Task):
             loss: a name of `LOSSES`.
             match: on which grid tokens are compared (`grids.meeting_grid`).
             shrink: how a map is brought to a coarser grid (`grids.resized`).
+            summaries: by teacher, of those whose summary is to be matched too, by a head of its own on the mean of the embedding
+                over all cells. Its loss, `1 - cos`, joins that of the map (AM-RADIO section 3.4, with lambda = gamma = 1).
         """
         super().__init__()
         self.student = student
@@ -58,10 +64,24 @@ class DistilTask(Task):
         self.normalisers = nn.ModuleList(target.normaliser for target in targets.values())
         self.balancer = balancer
         self.loss, self.match, self.shrink = LOSSES[loss], match, shrink
+        self.summaries = tuple(summaries or ())
+        self.summary_heads = nn.ModuleList(target.head for target in (summaries or {}).values())
+        self.summary_normalisers = nn.ModuleList(target.normaliser for target in (summaries or {}).values())
 
     def undecayed(self) -> tuple[str, ...]:
         """Keep weight decay off the balancer."""
         return ("balancer.",)
+
+    def targets(self) -> dict[str, TeacherTarget]:
+        """Return normaliser and head of every teacher's map, and of summaries, which are called `TEACHER@summary`."""
+        names = (*self.names, *(f"{name}{SUMMARY}" for name in self.summaries))
+        pairs = zip(
+            [*self.normalisers, *self.summary_normalisers], [*self.heads, *self.summary_heads], strict=True
+        )
+        return {
+            name: TeacherTarget(cast(Normaliser, normaliser), cast(Head, head))
+            for name, (normaliser, head) in zip(names, pairs, strict=True)
+        }
 
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return the weighted loss of `{"grey": [B,S,S], "inside": [B,S/8,S/8], "features": {teacher: [B,dim,h,w]}}`.
@@ -75,6 +95,7 @@ class DistilTask(Task):
         predictions = [
             head(resized(embedding, grid, self.shrink)) for head, grid in zip(self.heads, grids, strict=True)
         ]
+        predictions += [head(resized(embedding, (1, 1))) for head in self.summary_heads]
         with torch.autocast(embedding.device.type, enabled=False):  # losses in float32, always
             return self._weigh(embedding.float(), predictions, batch)
 
@@ -85,7 +106,8 @@ class DistilTask(Task):
         batch: Mapping[str, Any],
     ) -> Outcome:
         losses, cosines, targets = [], [], []
-        for name, normaliser, predicted in zip(self.names, self.normalisers, predictions, strict=True):
+        maps, summaries = predictions[: len(self.names)], predictions[len(self.names) :]
+        for name, normaliser, predicted in zip(self.names, self.normalisers, maps, strict=True):
             matched = normaliser(batch["features"][name])
             grid = self._grid(embedding, matched)
             shares = _tokens(resized(batch["inside"][:, None], grid, self.shrink))[..., 0]
@@ -94,6 +116,9 @@ class DistilTask(Task):
             targets.append(matched)
             losses.append(self._image_losses(tokens, target, shares))
             cosines.append(1 - (cosine_distance(tokens.detach(), target) * shares).sum(dim=1).mean())
+        distances = self._summary_distances(summaries, batch)
+        for name, distance in distances.items():
+            losses[self.names.index(name)] = losses[self.names.index(name)] + distance
         image_losses = torch.stack(losses, dim=1)
         weights, own_loss = self.balancer(embedding, image_losses, targets)
         student_loss = (weights * image_losses).sum(dim=1).mean()
@@ -102,9 +127,22 @@ class DistilTask(Task):
             scalars[f"teachers/{name}/loss"] = image_losses[:, place].mean().detach()
             scalars[f"teachers/{name}/cosine"] = cosines[place]
             scalars[f"teachers/{name}/weight"] = weights[:, place].detach().mean()
+        scalars |= {f"teachers/{name}/summary": 1 - far.mean().detach() for name, far in distances.items()}
         # the balancer learns from its own loss, but what is shown and logged is the student's: the two have no common scale
         total = student_loss + (own_loss - own_loss.detach())
         return Outcome(total, scalars, figures_of(embedding, batch["inside"]))
+
+    def _summary_distances(
+        self, predictions: list[Tensor], batch: Mapping[str, Any]
+    ) -> dict[str, ImageLosses]:
+        """Return `1 - cos` of each image's summary, for the teachers whose summaries are matched."""
+        wanted = zip(self.summaries, self.summary_normalisers, predictions, strict=True)
+        return {
+            name: cosine_distance(
+                _tokens(predicted.float()), _tokens(normaliser(batch["features"][f"{name}{SUMMARY}"]))
+            )[:, 0]
+            for name, normaliser, predicted in wanted
+        }
 
     def _image_losses(self, predicted: Tokens, target: Tokens, shares: Shares) -> ImageLosses:
         """Return one figure for each image: the mean over tokens by their shares, or what a loss of maps makes of them."""

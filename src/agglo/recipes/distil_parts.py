@@ -1,12 +1,15 @@
 """Stage 1's own parts from its settings: what `build` makes of a recipe, once student and store are there."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from agglo.config.schema import Recipe
 from agglo.config.stages import DistilConfig
 from agglo.core.errors import ConfigError
 from agglo.distill import (
     LOSSES,
+    SUMMARY,
     DistilTask,
     HeadPlan,
     Sizes,
@@ -15,47 +18,74 @@ from agglo.distill import (
     make_head,
 )
 from agglo.features import UNIT_VARIANCE, Column, make_normaliser
+from agglo.recipes.teachers import teacher_entry
 from agglo.students import Student
 
 
+def summary_names(recipe: Recipe) -> dict[str, str]:
+    """Return the column of each teacher's summary, by teacher: none without `distill.summary`, nor of those that have none."""
+    if not recipe.distill.summary:
+        return {}
+    entries = {teacher.key: teacher_entry(teacher) for teacher in recipe.teachers}
+    return {name: f"{name}{SUMMARY}" for name, entry in entries.items() if entry.summary_dim is not None}
+
+
+def column_names(recipe: Recipe) -> list[str]:
+    """Return the columns of the store that a recipe learns from: maps first, then summaries."""
+    return [*(teacher.key for teacher in recipe.teachers), *summary_names(recipe).values()]
+
+
 def task_of(config: DistilConfig, columns: Mapping[str, Column], learner: Student) -> DistilTask:
-    """Return stage 1's task: the student, a head and a frozen normaliser for each teacher, the balancer."""
+    """Return stage 1's task: the student, a head and a frozen normaliser for each column, the balancer."""
     plans = head_plans(config, columns)
-    targets = {
-        name: TeacherTarget(
-            make_normaliser(config.normalise, column.moments(), column.codec),
-            make_head(
-                config.head,
-                student_dim=learner.embed_dim,
-                teacher_dim=column.dim,
-                hidden_dim=plans[name].hidden_dim,
-            ),
-        )
-        for name, column in columns.items()
-    }
-    dims = {name: column.dim for name, column in columns.items()}
+
+    def target(name: str, normalise: str) -> TeacherTarget:
+        column, plan = columns[name], plans[name]
+        normaliser = make_normaliser(normalise, column.moments(), column.codec)
+        dims = {"teacher_dim": plan.teacher_dim, "hidden_dim": plan.hidden_dim}
+        return TeacherTarget(normaliser, make_head(plan.head, student_dim=learner.embed_dim, **dims))
+
+    targets = {name: target(name, config.normalise) for name in columns if not name.endswith(SUMMARY)}
+    dims = {name: columns[name].dim for name in targets}
     sizes = Sizes(learner.embed_dim, tuple(dims.values()), shares_of(config, dims))
+    balancer = make_balancer(config.balance, sizes)
+    summaries = {
+        name.removesuffix(SUMMARY): target(name, "none") for name in columns if name.endswith(SUMMARY)
+    }
     return DistilTask(
         learner,
         targets,
-        make_balancer(config.balance, sizes),
+        balancer,
         loss=config.loss,
         match=config.match,
         shrink=config.shrink,
+        summaries=summaries,
     )
 
 
 def head_plans(config: DistilConfig, columns: Mapping[str, Column]) -> dict[str, HeadPlan]:
-    """Return how the head for each teacher is built, by teacher; all have the width of the widest teacher inside."""
+    """Return how the head for each column is built; all are as wide inside as the widest. Summaries meet on their one cell."""
     hidden_dim = max(column.dim for column in columns.values())
+    plans = {
+        name: HeadPlan(config.head, column.dim, hidden_dim, column.grid) for name, column in columns.items()
+    }
     return {
-        name: HeadPlan(config.head, column.dim, hidden_dim, column.grid, config.match, config.shrink)
-        for name, column in columns.items()
+        name: plan if name.endswith(SUMMARY) else replace(plan, match=config.match, shrink=config.shrink)
+        for name, plan in plans.items()
     }
 
 
 def expected_loss(config: DistilConfig) -> dict[str, Any]:
-    """Return what is to be expected of a teacher's loss under these settings, for the report (`distill.Loss.expectation`)."""
+    """Return what is to be expected of a teacher's loss under these settings, for the report (`distill.Loss.expectation`).
+
+    Where summaries are matched too, a loss is that of the map with up to 2 more.
+    """
+    if config.summary:
+        return {
+            "zero": None,
+            "typical": None,
+            "text": "a perfect prediction has 0; summaries add `1 - cos`, 1 for a prediction of zeros",
+        }
     return LOSSES[config.loss].expectation(has_unit_variance=config.normalise in UNIT_VARIANCE)
 
 

@@ -16,7 +16,7 @@ from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE
 from agglo.features import Normaliser
 from agglo.recipes import build
 from agglo.recipes.context import Run
-from agglo.recipes.distil_parts import expected_loss, head_plans
+from agglo.recipes.distil_parts import column_names, expected_loss, head_plans
 from agglo.recipes.extract import identity_of, kept_as, pool_and_store
 from agglo.recipes.patients import pool_samples
 from agglo.recipes.stage import Facts
@@ -43,9 +43,10 @@ def distill(run: Run) -> bool:
 
     def work() -> Facts:
         pool, store = pool_and_store(run)
-        names = [teacher.key for teacher in recipe.teachers]
         samples = pool_samples(recipe, pool, run.dataset, run.split["train"])
-        source = DistilSource(pool, store, names, size_px=recipe.student.input_px, samples=samples)
+        source = DistilSource(
+            pool, store, column_names(recipe), size_px=recipe.student.input_px, samples=samples
+        )
         plan = build.plan(recipe.distill, seed=recipe.seed, num_samples=len(source))
         task = build.distil_task(recipe, store)
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)

@@ -14,8 +14,10 @@ from agglo.features.looking import Looker, ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.context import Run
+from agglo.recipes.distil_parts import column_names
 from agglo.recipes.ray_workers import fill_by_ray
 from agglo.recipes.stage import Facts
+from agglo.recipes.summaries import sources_of
 from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
 from agglo.recipes.workers import own_device
 
@@ -37,7 +39,7 @@ def extract(run: Run) -> bool:
     )
 
     def work() -> Facts | None:
-        sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
+        sources = sources_of(recipe)
         pool = build.pool(recipe, run.dataset, run.split)
         looker = Looker(own_device(build.device(recipe).settle(), os.environ))
         filler = Filler(pool, sources, store_folder(run), looker, build.storage(recipe))
@@ -56,7 +58,7 @@ def extract(run: Run) -> bool:
             "wall_s": round(sum(store.column(name).seconds for name in sources), 2),
             "forward_s_of_last_call": round(looker.forward_s, 2),
             "kept_as": recipe.store.model_dump(mode="json"),
-            "teachers": {name: _facts_of(source) for name, source in sources.items()},
+            "teachers": {teacher.key: _facts_of(sources[teacher.key]) for teacher in recipe.teachers},
         }
 
     return stage.run(work)
@@ -73,9 +75,8 @@ def _is_whole(run: Run) -> bool:
     if not all(_is_as_seen(teacher, seen[teacher.key]) for teacher in teachers):
         return False
     store = FeatureStore.open(store_folder(run))
-    return all(
-        teacher.key in store.teachers and _is_kept(run, store.column(teacher.key)) for teacher in teachers
-    )
+    names = column_names(run.recipe)
+    return all(name in store.teachers and _is_kept(run, store.column(name)) for name in names)
 
 
 def _is_kept(run: Run, column: Column) -> bool:

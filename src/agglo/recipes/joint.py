@@ -6,10 +6,10 @@ from torch import nn
 
 from agglo.align import AlignTask, JointSource, JointTask, MaskSource
 from agglo.config.schema import Recipe
-from agglo.distill import DistilSource, load_distilled
+from agglo.distill import SUMMARY, DistilSource, load_distilled
 from agglo.distill.folding import unfolded
 from agglo.recipes.context import Run
-from agglo.recipes.distil_parts import task_of
+from agglo.recipes.distil_parts import column_names, task_of
 from agglo.recipes.distill import student_file
 from agglo.recipes.extract import pool_and_store
 from agglo.recipes.patients import pool_samples
@@ -19,7 +19,7 @@ def joined(run: Run, task: AlignTask, masks: MaskSource) -> tuple[JointTask, Joi
     """Return stage 2 of a run as a joint one: `task` and `masks` beside stage 1's, whose heads go on from where they were."""
     pool, store = pool_and_store(run)
     samples = pool_samples(run.recipe, pool, run.dataset, run.split["train"])
-    names, size_px = [teacher.key for teacher in run.recipe.teachers], run.recipe.student.input_px
+    names, size_px = column_names(run.recipe), run.recipe.student.input_px
     features = DistilSource(pool, store, names, size_px=size_px, samples=samples)
     return join(run.recipe, task, masks, features, student_file(run).parent)
 
@@ -34,9 +34,8 @@ def join(
     """
     distil = task_of(recipe.distill, features.columns, task.student)
     heads = load_distilled(distilled).heads
-    distil.heads = nn.ModuleList(
-        unfolded(heads[name], normaliser)  # type: ignore[arg-type]  # a ModuleList forgets what it holds
-        for name, normaliser in zip(distil.names, distil.normalisers, strict=True)
-    )
+    again = {name: unfolded(heads[name], target.normaliser) for name, target in distil.targets().items()}
+    distil.heads = nn.ModuleList(again[name] for name in distil.names)
+    distil.summary_heads = nn.ModuleList(again[f"{name}{SUMMARY}"] for name in distil.summaries)
     weight = recipe.align.features_weight
     return JointTask(task, distil, weight=weight), JointSource(masks, features, seed=recipe.seed)

@@ -16,6 +16,7 @@ from agglo.features.extract import Filler, Work
 from agglo.features.looking import Looker, ReadyTeacher
 from agglo.recipes import build
 from agglo.recipes.context import Run
+from agglo.recipes.summaries import sources_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,9 +98,8 @@ class Worker:
     def __call__(self, row: Mapping[str, Any]) -> dict[str, "np.integer[Any] | int"]:
         """Make the blocks `row["work"]`; return how many that were."""
         work = [(str(name), int(block)) for name, block in row["work"]]
-        for teacher in self.run.recipe.teachers:
-            if teacher.key in dict(work) and teacher.key not in self.sources:
-                self.sources[teacher.key] = build.ready_teacher(teacher)
+        if missing := dict(work).keys() - self.sources.keys():
+            self.sources |= sources_of(self.run.recipe, *missing)
         pool = build.pool(self.run.recipe, self.run.dataset, self.run.split)
         Filler(
             pool, self.sources, self.run.folder / "features", self.looker, build.storage(self.run.recipe)

@@ -37,7 +37,7 @@ def batch() -> dict[str, object]:
     return {"grey": grey, "inside": torch.ones(2, 8, 8), "features": features}
 
 
-@pytest.mark.parametrize("match", ["teacher", "larger"])
+@pytest.mark.parametrize("match", ["teacher", "student", "larger"])
 def test_the_total_is_the_weighted_sum_and_every_teacher_is_logged(match: str) -> None:
     outcome = task(match=match)(batch(), 0)
     assert set(outcome.scalars) == {"balancer_loss"} | {
@@ -75,6 +75,26 @@ def test_only_the_larger_grid_changes_the_coarse_teachers_loss() -> None:
     on_own, on_larger = (task(match=match)(batch(), 0).scalars for match in ("teacher", "larger"))
     assert not torch.isclose(on_own["teachers/coarse/loss"], on_larger["teachers/coarse/loss"])
     torch.testing.assert_close(on_own["teachers/fine/loss"], on_larger["teachers/fine/loss"])
+
+
+def test_a_summary_joins_the_loss_of_its_teacher() -> None:
+    torch.manual_seed(1)
+    head = make_head("mlp", student_dim=32, teacher_dim=6, hidden_dim=16)
+    summary = {"coarse": TeacherTarget(make_normaliser("none", Moments.empty(6)), head)}
+    plain, samples = task(), batch()
+    learner = DistilTask(plain.student, plain.targets(), plain.balancer, summaries=summary)
+    samples["features"]["coarse@summary"] = torch.randn(2, 6, 1, 1).half()
+    before, after = (each.eval()(samples, 0) for each in (plain, learner))
+    embedding = plain.student(plain.student.preprocess(samples["grey"])).embedding
+    predicted = head(embedding.mean(dim=(2, 3), keepdim=True))
+    cosine = torch.cosine_similarity(predicted, samples["features"]["coarse@summary"].float(), dim=1).mean()
+    torch.testing.assert_close(after.scalars["teachers/coarse/summary"], cosine.detach())
+    for name, more in (("coarse", 1 - cosine.detach()), ("fine", 0.0)):
+        key = f"teachers/{name}/loss"
+        torch.testing.assert_close(after.scalars[key], before.scalars[key] + more)
+    after.total.backward()
+    assert all(part.grad is not None for part in head.parameters())
+    assert list(learner.targets()) == ["coarse", "fine", "coarse@summary"]
 
 
 def test_a_few_steps_bring_the_student_closer_to_both_teachers() -> None:

@@ -5,15 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from agglo.config.load import load_recipe
 from agglo.config.schema import Recipe
-from agglo.core.errors import RunFolderError, StoreError
+from agglo.core.errors import ConfigError, RunFolderError, StoreError
+from agglo.core.runlog import read_log
 from agglo.data import DatasetWriter, FrameInfo, State
+from agglo.distill import load_distilled
 from agglo.features import FeatureStore, Storage
+from agglo.recipes import build
 from agglo.recipes.context import Run
+from agglo.recipes.extract import pool_and_store
 from agglo.recipes.run import STAGES, run
 from agglo.recipes.store import requantise_store, store_problems
+from agglo.recipes.teachers import teacher_entry
+from agglo.teachers import preprocess
 
 ROOT = Path(__file__).parents[3]
 SMALL = (
@@ -104,6 +111,36 @@ def test_features_kept_as_codes_are_learned_from(tmp_path: Path) -> None:
     assert run(coded, last="distill") == []
     with pytest.raises(StoreError, match=r"'lab-dino' .* was made with another codes, dtype, pilot_views"):
         run(plain, last="extract")
+
+
+def test_summaries_have_columns_of_their_own_and_are_learned_from(tmp_path: Path) -> None:
+    recipe = recipe_with(tmp_path, ["lab-sam", "lab-dino"], "", "distill.summary=true")
+    assert run(recipe, last="distill")[-1] == "distill"
+    store = FeatureStore.open(tmp_path / "features")
+    assert store.teachers == ("lab-dino", "lab-dino@summary", "lab-sam")
+    column = store.column("lab-dino@summary")
+    teacher = build.ready_teacher(recipe.teachers[1]).teacher
+    picture = torch.tensor(pool_and_store(Run(recipe))[0].render(1, 224))[None]
+    expected = teacher.summary(preprocess(teacher_entry(recipe.teachers[1]), picture))
+    assert column.read(1).shape == (192, 1, 1)
+    np.testing.assert_allclose(column.read(1)[:, 0, 0], expected[0].numpy(), rtol=2e-3, atol=2e-3)
+    logged = read_log(tmp_path / "distill" / "log.jsonl")[-1]
+    assert -1 <= logged["teachers"]["lab-dino"]["summary"] <= 1
+    assert "summary" not in logged["teachers"]["lab-sam"]
+    distilled = load_distilled(tmp_path / "distill")
+    assert distilled.teachers == ("lab-sam", "lab-dino", "lab-dino@summary")
+    stand_in = distilled.as_teacher("lab-dino@summary")
+    assert stand_in(torch.zeros(1, 3, 64, 64)).shape == (1, 192, 1, 1)
+    assert run(recipe, last="distill") == []
+    with pytest.raises(RunFolderError, match=r"stage distill.*summary: True -> None"):
+        run(recipe_with(tmp_path, ["lab-sam", "lab-dino"]), last="distill")
+
+
+def test_a_summary_that_nobody_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"distill.summary: needs a teacher with a summary, and none of the recipe"
+    ):
+        build.check_names(recipe_with(tmp_path, ["lab-sam"], "", "distill.summary=true"))
 
 
 def test_a_column_that_was_requantised_is_taken_for_what_the_recipe_asks(tmp_path: Path) -> None:
