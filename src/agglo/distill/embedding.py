@@ -39,9 +39,11 @@ def figures_of(
         embedding: of the student.
         inside: how much of every cell shows the picture; padding counts nothing.
     """
-    step = -(-inside.numel() // MOST_TOKENS)
-    tokens = embedding.detach().movedim(1, 3).flatten(0, 2)[::step].float().clone()
-    counts = inside.flatten()[::step].float().clone()
+    cols, cells = inside.shape[2], inside[0].numel()
+    picked = torch.arange(0, inside.numel(), -(-inside.numel() // MOST_TOKENS), device=embedding.device)
+    image, cell = picked // cells, picked % cells
+    tokens = embedding.detach()[image, :, cell // cols, cell % cols].float()
+    counts = inside.flatten()[picked].float()
     return {
         "embedding/effective_rank": lambda: effective_rank(tokens, counts),
         "embedding/variance": lambda: mean_variance(tokens, counts),

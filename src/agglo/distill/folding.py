@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from agglo.core.errors import FeatureMismatch
 from agglo.distill.heads import Head
 from agglo.features import AffineNormaliser, CodedNormaliser, Normaliser
 
@@ -39,13 +40,15 @@ def folded(head: Head, normaliser: Normaliser) -> Head:
     Raises:
         FeatureMismatch: the normaliser has no inverse.
     """
-    affine, new = _of_features(normaliser), with_affine_end(head)
-    last = new.layers[-1]
-    assert isinstance(last, nn.Linear)
+    affine = _of_features(normaliser)
     if not isinstance(affine, AffineNormaliser):
-        affine.inverse(last.weight[None, :, :1, None])  # says why not
-        raise AssertionError(f"{type(affine).__name__} is not affine and yet undoes itself")
-    back = affine.inverse_weight
+        raise FeatureMismatch(
+            "only an affine normalisation folds into a head, but `l2` forgets how long the teacher's tokens were; distil with "
+            "another `distill.normalise`"
+        )
+    new = with_affine_end(head)
+    last, back = new.layers[-1], affine.inverse_weight
+    assert isinstance(last, nn.Linear)
     last.bias.copy_(back @ last.bias.double() + affine.mean.double())
     last.weight.copy_(back @ last.weight.double())
     return new

@@ -112,7 +112,8 @@ class DistilTask(Task):
             grid = self._grid(embedding, matched)
             shares = _tokens(resized(batch["inside"][:, None], grid, self.shrink))[..., 0]
             shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-6)
-            tokens, target = _tokens(predicted.float()), _tokens(resized(matched, grid, self.shrink))
+            met = resized(matched, grid, self.shrink).contiguous()  # a product's axes come in any order
+            tokens, target = _tokens(predicted.float()), _tokens(met)
             targets.append(matched)
             losses.append(self._image_losses(tokens, target, shares))
             cosines.append(1 - (cosine_distance(tokens.detach(), target) * shares).sum(dim=1).mean())

@@ -33,6 +33,13 @@ def test_padding_does_not_count() -> None:
     assert set(before) == {"embedding/effective_rank", "embedding/variance"}
 
 
+def test_the_tokens_looked_at_are_those_of_the_batch() -> None:
+    embedding = torch.randn(2, 6, 3, 5)
+    make = figures_of(embedding, torch.ones(2, 3, 5))["embedding/variance"]
+    tokens = embedding.movedim(1, 3).reshape(-1, 6)
+    torch.testing.assert_close(make(), tokens.double().var(dim=0, correction=0).mean())
+
+
 def test_few_tokens_are_carried_and_they_are_copies() -> None:
     embedding = torch.randn(4, 6, 64, 64, requires_grad=True)
     make = figures_of(embedding, torch.ones(4, 64, 64))["embedding/variance"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from agglo.distill import DistilTask, Sizes, TeacherTarget, make_balancer, make_head
-from agglo.features import Moments, make_normaliser
+from agglo.features import Codec, Moments, Storage, make_normaliser
 from agglo.students import build_student
 
 DIMS = {"coarse": (12, 2), "fine": (8, 16)}  # teacher: (width, cells); the student has 8 cells at 64 px
@@ -108,6 +108,39 @@ def test_a_few_steps_bring_the_student_closer_to_both_teachers() -> None:
     last = learner(samples, 25).scalars
     for name in DIMS:
         assert last[f"teachers/{name}/cosine"] > first[f"teachers/{name}/cosine"] + 0.2
+
+
+def coded_task(tokens_seed: int) -> DistilTask:
+    torch.manual_seed(tokens_seed)
+    moments = Moments.of(torch.randn(500, 12).numpy())
+    targets = {
+        name: TeacherTarget(
+            make_normaliser(normalise, moments, codec),
+            make_head("linear", student_dim=32, teacher_dim=12, hidden_dim=16),
+        )
+        for name, normalise, codec in (
+            ("rotated", "phi-s", None),
+            ("white", "zca", None),
+            ("coded", "phi-s", Codec.fit(moments, Storage("int8"))),
+        )
+    }
+    student = build_student("repvit", embed_dim=32)
+    return DistilTask(student, targets, make_balancer("uniform", Sizes(32, (12, 12, 12))))
+
+
+def test_a_resumed_training_goes_on_with_the_normalisers_that_were_saved() -> None:
+    """Whatever a fit would give now: eigenvectors may come with another sign on another machine."""
+    before, resumed = coded_task(1), coded_task(2)
+    maps = torch.randint(-100, 100, (1, 12, 3, 3)).float()
+    expected = [normaliser(maps) for normaliser in before.normalisers]
+    assert not any(
+        torch.equal(normaliser(maps), known)
+        for normaliser, known in zip(resumed.normalisers, expected, strict=True)
+    )
+    resumed.load_state_dict(before.state_dict())
+    for own, old, known in zip(resumed.normalisers, before.normalisers, expected, strict=True):
+        assert torch.equal(own(maps), known)
+        assert torch.equal(own.inverse(maps), old.inverse(maps))
 
 
 def test_losses_stay_in_float32_under_autocast() -> None:
