@@ -82,6 +82,7 @@ def test_what_forgets_lengths_cannot_be_folded(codec: Storage | None) -> None:
     normaliser = make_normaliser("l2", found, Codec.fit(found, codec) if codec else None)
     assert not is_foldable(normaliser)
     with pytest.raises(
-        FeatureMismatch, match=r"only an affine normalisation folds .*; distil with another `distill.normalise`"
+        FeatureMismatch,
+        match=r"only an affine normalisation folds .*; distil with another `distill.normalise`",
     ):
         folded(make_head("mlp", student_dim=6, teacher_dim=DIM, hidden_dim=16), normaliser)
