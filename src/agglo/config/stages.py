@@ -1,9 +1,8 @@
 """Knobs of the two stages: what their trainings share, what is matched and how, how masks are learned, and the bar beside them."""
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from agglo.config.section import Fraction, Positive, Rate, Section
 
@@ -47,26 +46,22 @@ class DistilConfig(TrainingConfig):
     shrink: Literal["average", "antialiased"] = Field(
         "average",
         description="how a map is brought to a coarser grid whose cells are no whole number of its own",
+        exclude_if=lambda value: value == "average",  # runs made before there was a choice stay valid
     )
     summary: bool = Field(
-        False, description="match the teachers' summary vectors too, of those that have one"
+        False,
+        description="match the teachers' summary vectors too, of those that have one",
+        exclude_if=lambda value: not value,
     )
     pool_share: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="of the pool's patients stage 1 learns from this share; those with labels come first"
+        1.0,
+        description="of the pool's patients stage 1 learns from this share; those with labels come first",
+        exclude_if=lambda value: value == 1,
     )
     on_collapse: Literal["warn", "stop"] = Field(
         "warn",
         description="what to do when one teacher takes all the weight, or one is no longer learned from",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_choices_not_made(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
-        """Leave out what is as it was before there was a choice: runs made then stay valid."""
-        return {name: value for name, value in dump(self).items() if _NEW_CHOICES.get(name, ...) != value}
-
-
-_NEW_CHOICES = {"shrink": "average", "summary": False, "pool_share": 1.0}
-"""Settings of stage 1 that came later, and what was done before."""
 
 
 class AlignConfig(TrainingConfig):
@@ -90,13 +85,6 @@ class AlignConfig(TrainingConfig):
         0.0,
         description="how much stage 1's loss goes on counting beside the masks' once the encoder is tuned",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_choices_not_made(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
-        """Leave out what is as it was before there was a choice: runs made then stay valid."""
-        return {
-            name: value for name, value in dump(self).items() if (name, value) != ("features_weight", 0.0)
-        }
 
     @model_validator(mode="after")
     def _features_teach_somebody(self) -> "AlignConfig":
