@@ -30,6 +30,17 @@ class TrainingConfig(Section):
         return self
 
 
+class ThroughDecoderConfig(Section):
+    """Masks that a teacher's own decoder draws from the student's features, against those it draws from the teacher's."""
+
+    teacher: str = Field(description="a SAM 2 among the recipe's teachers, whose file holds its decoder")
+    weight: Annotated[float, Field(gt=0)] = Field(0.1, description="beside the loss of features")
+    prompts: Positive = Field(4, description="masks asked for in each picture")
+    clicks: Positive = Field(
+        2, description="for each of them; every further one where the two masks disagree"
+    )
+
+
 class DistilConfig(TrainingConfig):
     """Stage 1."""
 
@@ -58,6 +69,7 @@ class DistilConfig(TrainingConfig):
         description="of the pool's patients stage 1 learns from this share; those with labels come first",
         exclude_if=lambda value: value == 1,
     )
+    through_decoder: ThroughDecoderConfig | None = Field(None, exclude_if=lambda value: value is None)
     on_collapse: Literal["warn", "stop"] = Field(
         "warn",
         description="what to do when one teacher takes all the weight, or one is no longer learned from",

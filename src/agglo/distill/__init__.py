@@ -5,8 +5,9 @@ from agglo.distill.distilled import Distilled, HeadPlan, StandIn, load_distilled
 from agglo.distill.folding import folded
 from agglo.distill.heads import HEADS, Head, make_head
 from agglo.distill.losses import LOSSES, Loss
-from agglo.distill.objective import SUMMARY, DistilTask, TeacherTarget
+from agglo.distill.objective import SUMMARY, DistilTask, Drawing, TeacherTarget
 from agglo.distill.source import DistilSource
+from agglo.distill.through_decoder import ThroughDecoder
 
 __all__ = [
     "BALANCERS",
@@ -17,12 +18,14 @@ __all__ = [
     "DistilSource",
     "DistilTask",
     "Distilled",
+    "Drawing",
     "Head",
     "HeadPlan",
     "Loss",
     "Sizes",
     "StandIn",
     "TeacherTarget",
+    "ThroughDecoder",
     "folded",
     "load_distilled",
     "make_balancer",

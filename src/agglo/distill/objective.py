@@ -13,6 +13,7 @@ from agglo.distill.embedding import figures_of
 from agglo.distill.grids import Match, Shrink, meeting_grid, resized
 from agglo.distill.heads import Head
 from agglo.distill.losses import LOSSES, ImageLosses, Shares, Tokens, cosine_distance
+from agglo.distill.through_decoder import ThroughDecoder
 from agglo.features import Normaliser
 from agglo.students import Student
 from agglo.train import Outcome, Task
@@ -30,6 +31,15 @@ class TeacherTarget:
     head: Head
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """Masks through a teacher's own decoder: whose it is, the loss, and how much it counts beside the loss of features."""
+
+    teacher: str
+    loss: ThroughDecoder
+    weight: float
+
+
 @final
 class DistilTask(Task):
     """A student, one head per teacher, and a balancer."""
@@ -44,6 +54,7 @@ class DistilTask(Task):
         match: Match = "teacher",
         shrink: Shrink = "average",
         summaries: Mapping[str, TeacherTarget] | None = None,
+        drawing: Drawing | None = None,
     ) -> None:
         """Take ready-made parts.
 
@@ -56,6 +67,7 @@ class DistilTask(Task):
             shrink: how a map is brought to a coarser grid (`grids.resized`).
             summaries: by teacher, of those whose summary is to be matched too, by a head of its own on the mean of the embedding
                 over all cells. Its loss, `1 - cos`, joins that of the map (AM-RADIO section 3.4, with lambda = gamma = 1).
+            drawing: masks through a teacher's decoder, whose loss is added; the balancer does not weigh it.
         """
         super().__init__()
         self.student = student
@@ -64,6 +76,8 @@ class DistilTask(Task):
         self.normalisers = nn.ModuleList(target.normaliser for target in targets.values())
         self.balancer = balancer
         self.loss, self.match, self.shrink = LOSSES[loss], match, shrink
+        self.drawing = drawing
+        self.through_decoder = None if drawing is None else drawing.loss
         self.summaries = tuple(summaries or ())
         self.summary_heads = nn.ModuleList(target.head for target in (summaries or {}).values())
         self.summary_normalisers = nn.ModuleList(target.normaliser for target in (summaries or {}).values())
@@ -129,9 +143,25 @@ class DistilTask(Task):
             scalars[f"teachers/{name}/cosine"] = cosines[place]
             scalars[f"teachers/{name}/weight"] = weights[:, place].detach().mean()
         scalars |= {f"teachers/{name}/summary": 1 - far.mean().detach() for name, far in distances.items()}
+        if self.drawing is not None:
+            drawn = self._drawn(maps, targets, batch)
+            student_loss = student_loss + self.drawing.weight * drawn
+            scalars[f"teachers/{self.drawing.teacher}/drawn"] = drawn.detach()
         # the balancer learns from its own loss, but what is shown and logged is the student's: the two have no common scale
         total = student_loss + (own_loss - own_loss.detach())
         return Outcome(total, scalars, figures_of(embedding, batch["inside"]))
+
+    def _drawn(
+        self, maps: list[Tensor], targets: list[Tensor], batch: Mapping[str, Any]
+    ) -> Float[Tensor, ""]:
+        """Return the mean loss of masks that one teacher's decoder draws from the student's features in its place."""
+        assert self.drawing is not None
+        place = self.names.index(self.drawing.teacher)
+        normaliser, own = self.normalisers[place], targets[place]
+        rows, cols = own.shape[2:]
+        predicted = resized(maps[place].float(), (rows, cols), self.shrink)
+        inverse = cast(Normaliser, normaliser).inverse
+        return self.drawing.loss(inverse(predicted), inverse(own), batch["inside"]).mean()
 
     def _summary_distances(
         self, predictions: list[Tensor], batch: Mapping[str, Any]

@@ -72,7 +72,6 @@ class Rotation(AffineNormaliser):
         centred = features.float() - self.mean[:, None, None]
         return self.scale * torch.einsum("fg,bghw->bfhw", self.rotation, centred)
 
-    @torch.no_grad()
     def inverse(self, features: Maps) -> Maps:
         """Return what `forward` was given."""
         turned = torch.einsum("gf,bghw->bfhw", self.rotation, features.float())
@@ -117,7 +116,6 @@ class Whitening(AffineNormaliser):
         centred = features.float() - self.mean[:, None, None]
         return torch.einsum("fg,bghw->bfhw", self.stretch, centred)
 
-    @torch.no_grad()
     def inverse(self, features: Maps) -> Maps:
         """Return what `forward` was given."""
         return torch.einsum("fg,bghw->bfhw", self.unstretch, features.float()) + self.mean[:, None, None]

@@ -19,6 +19,7 @@ from agglo.features.pool import Pool
 from agglo.recipes.decoders import decoder
 from agglo.recipes.decoders import decoder_options as decoder_options
 from agglo.recipes.distil_parts import column_names, shares_of, summary_names, task_of
+from agglo.recipes.teacher_decoder import check_drawing, drawing_of
 from agglo.recipes.teachers import missing_weights as missing_weights
 from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
 from agglo.students import CATALOGUE as STUDENTS
@@ -56,6 +57,11 @@ def check_names(recipe: Recipe) -> None:
             teacher_entry(teacher)
         except ConfigError as problem:
             problems.append(f"  teachers: {problem}")
+    if not problems and recipe.distill.through_decoder:
+        try:
+            check_drawing(recipe)
+        except ConfigError as problem:
+            problems.append(f"  {problem}")
     if not problems and recipe.distill.summary and not summary_names(recipe):
         problems.append(
             "  distill.summary: needs a teacher with a summary, and none of the recipe has one (`agglo teachers`)"
@@ -185,7 +191,7 @@ def student(recipe: Recipe, *, stream: str) -> Student:
 def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
     columns = {name: store.column(name) for name in column_names(recipe)}
-    return task_of(recipe.distill, columns, student(recipe, stream="distil"))
+    return task_of(recipe.distill, columns, student(recipe, stream="distil"), drawing_of(recipe))
 
 
 def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: int) -> AlignTask:

@@ -11,6 +11,7 @@ from agglo.distill import (
     LOSSES,
     SUMMARY,
     DistilTask,
+    Drawing,
     HeadPlan,
     Sizes,
     TeacherTarget,
@@ -35,8 +36,10 @@ def column_names(recipe: Recipe) -> list[str]:
     return [*(teacher.key for teacher in recipe.teachers), *summary_names(recipe).values()]
 
 
-def task_of(config: DistilConfig, columns: Mapping[str, Column], learner: Student) -> DistilTask:
-    """Return stage 1's task: the student, a head and a frozen normaliser for each column, the balancer."""
+def task_of(
+    config: DistilConfig, columns: Mapping[str, Column], learner: Student, drawing: Drawing | None = None
+) -> DistilTask:
+    """Return stage 1's task: the student, a head and a frozen normaliser for each column, the balancer, masks if asked for."""
     plans = head_plans(config, columns)
 
     def target(name: str, normalise: str) -> TeacherTarget:
@@ -60,6 +63,7 @@ def task_of(config: DistilConfig, columns: Mapping[str, Column], learner: Studen
         match=config.match,
         shrink=config.shrink,
         summaries=summaries,
+        drawing=drawing,
     )
 
 

@@ -13,6 +13,7 @@ from agglo.recipes.distil_parts import column_names, task_of
 from agglo.recipes.distill import student_file
 from agglo.recipes.extract import pool_and_store
 from agglo.recipes.patients import pool_samples
+from agglo.recipes.teacher_decoder import drawing_of
 
 
 def joined(run: Run, task: AlignTask, masks: MaskSource) -> tuple[JointTask, JointSource]:
@@ -32,7 +33,7 @@ def join(
     Raises:
         WeightsError: there are no heads in it.
     """
-    distil = task_of(recipe.distill, features.columns, task.student)
+    distil = task_of(recipe.distill, features.columns, task.student, drawing_of(recipe))
     heads = load_distilled(distilled).heads
     again = {name: unfolded(heads[name], target.normaliser) for name, target in distil.targets().items()}
     distil.heads = nn.ModuleList(again[name] for name in distil.names)

@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from agglo.config.schema import Recipe, TeacherConfig
+from agglo.core.errors import ConfigError
 from agglo.decoders import PromptDecoder
+from agglo.distill import Drawing, ThroughDecoder
+from agglo.recipes.teachers import teacher_entry, weights_file
+from agglo.teachers import spec_of
 from agglo.teachers.sam2_decoder import read_decoder
 from agglo.teachers.weights import load_strict
 
@@ -38,6 +43,15 @@ class TeacherDecoder(nn.Module):
         found: Tensor = self.decoder(features + self.constant[:, None, None], boxes)
         return found
 
+    def decode_points(
+        self,
+        features: Float[Tensor, "batch dim h w"],
+        points: Float[Tensor, "batch prompts clicks 2"],
+        labels: Int[Tensor, "batch prompts clicks"],
+    ) -> Float[Tensor, "batch prompts 4*h 4*w"]:
+        """Return one logit map per set of clicks (x, y in pixels of the teacher's input; label 1 inside, 0 outside)."""
+        return self.decoder.decode_points(features + self.constant[:, None, None], points, labels)
+
 
 def sam2_decoder(weights: Path, *, input_px: int, map_name: str = "fpn") -> TeacherDecoder:
     """Return the decoder of the SAM 2 in the file `weights`: the very file that the teacher was built from.
@@ -55,3 +69,48 @@ def sam2_decoder(weights: Path, *, input_px: int, map_name: str = "fpn") -> Teac
     load_strict(decoder, found.state, where=str(weights))
     has_it = map_name == MAP_WITH_CONSTANT
     return TeacherDecoder(decoder, found.constant * (0.0 if has_it else 1.0))
+
+
+def drawing_of(recipe: Recipe) -> Drawing | None:
+    """Return the masks through a teacher's decoder that a recipe's stage 1 asks for, if it does.
+
+    Raises:
+        ConfigError: it names no teacher of the recipe, one without such a decoder, or a normalisation that cannot be undone.
+        WeightsError: the teacher's file holds no decoder.
+    """
+    config = recipe.distill.through_decoder
+    if config is None:
+        return None
+    chosen = check_drawing(recipe)
+    entry = teacher_entry(chosen)
+    input_px = spec_of(entry, input_px=chosen.input_px).input_px
+    decoder = sam2_decoder(weights_file(chosen), input_px=input_px, map_name=entry.map)
+    loss = ThroughDecoder(decoder, input_px=input_px, prompts=config.prompts, clicks=config.clicks)
+    return Drawing(config.teacher, loss, config.weight)
+
+
+def check_drawing(recipe: Recipe) -> TeacherConfig:
+    """Return the teacher whose decoder `distill.through_decoder` names.
+
+    Raises:
+        ConfigError: see `drawing_of`.
+    """
+    config = recipe.distill.through_decoder
+    assert config is not None
+    teachers = {teacher.key: teacher for teacher in recipe.teachers}
+    if config.teacher not in teachers:
+        raise ConfigError(
+            f"distill.through_decoder.teacher must be one of the recipe's {sorted(teachers)}, got {config.teacher!r}"
+        )
+    family = teacher_entry(teachers[config.teacher]).family
+    if family != "sam2":
+        raise ConfigError(
+            f"distill.through_decoder.teacher must be a SAM 2, which has a decoder of prompts, but {config.teacher} is of family "
+            f"{family}"
+        )
+    if recipe.distill.normalise == "l2":
+        raise ConfigError(
+            "distill.through_decoder needs features in the teacher's own space, which `distill.normalise: l2` forgets; choose "
+            "another"
+        )
+    return teachers[config.teacher]

@@ -10,19 +10,24 @@ import transformers
 from safetensors.torch import save_file
 from torch import Tensor
 
-from agglo.core.errors import WeightsError
+from agglo.config.load import load_recipe
+from agglo.config.schema import Recipe
+from agglo.core.errors import ConfigError, WeightsError
 from agglo.distill import (
     DistilTask,
+    Drawing,
     HeadPlan,
     Sizes,
     TeacherTarget,
+    ThroughDecoder,
     load_distilled,
     make_balancer,
     make_head,
     save_heads,
 )
 from agglo.features import Moments, make_normaliser
-from agglo.recipes.teacher_decoder import sam2_decoder
+from agglo.recipes.build import check_names
+from agglo.recipes.teacher_decoder import drawing_of, sam2_decoder
 from agglo.students import build_student
 from agglo.teachers import Teacher, build_from_entry
 from tiny_teachers import MAKERS, tiny_entry
@@ -188,3 +193,70 @@ def test_files_without_a_whole_decoder_are_refused(sam2, tmp_path: Path) -> None
     del state["mask_decoder.iou_token.weight"]
     with pytest.raises(WeightsError, match=r"mask_decoder\.iou_token\.weight"):
         sam2_decoder(written(tmp_path, state), input_px=PX)
+
+
+WRONG_DRAWINGS = {
+    "another teacher": (
+        "teacher: rad-dino",
+        "",
+        r"must be one of the recipe's \['lab-dino', 'lab-sam'\], got 'rad-dino'",
+    ),
+    "no SAM 2": ("teacher: lab-dino", "", "must be a SAM 2, .* but lab-dino is of family dinov2"),
+    "a space that is forgotten": (
+        "teacher: lab-sam",
+        "distill.normalise=l2",
+        "which `distill.normalise: l2` forgets",
+    ),
+}
+
+
+@pytest.mark.parametrize(("drawing", "more", "message"), WRONG_DRAWINGS.values(), ids=WRONG_DRAWINGS)
+def test_masks_through_a_decoder_that_cannot_be_are_refused_at_once(
+    drawing: str, more: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_names(recipe_drawing(drawing, *filter(None, [more])))
+
+
+def test_a_file_without_a_decoder_is_refused() -> None:
+    with pytest.raises(WeightsError, match="holds no decoder"):
+        drawing_of(recipe_drawing("teacher: lab-sam"))
+
+
+def recipe_drawing(drawing: str, *more: str) -> Recipe:
+    changes = [
+        "teachers=[{name: lab-sam}, {name: lab-dino}]",
+        f"distill.through_decoder={{{drawing}}}",
+        *more,
+    ]
+    return load_recipe(Path(__file__).parents[3] / "recipes" / "phantom-quick.yaml", changes)
+
+
+def test_masks_are_learned_through_the_teachers_own_decoder(
+    sam2: transformers.Sam2Model, tmp_path: Path
+) -> None:
+    decoder = sam2_decoder(written(tmp_path, sam2.state_dict()), input_px=PX)
+    torch.manual_seed(0)
+    student = build_student("repvit", embed_dim=32)
+    target = TeacherTarget(
+        make_normaliser(
+            "phi-s", Moments.of(np.random.default_rng(0).standard_normal((2000, 256), np.float32))
+        ),
+        make_head("mlp", student_dim=32, teacher_dim=256, hidden_dim=16),
+    )
+    drawing = Drawing("sam2", ThroughDecoder(decoder, input_px=PX), 0.5)
+    balancer = make_balancer("uniform", Sizes(32, (256,)))
+    task = DistilTask(student, {"sam2": target}, balancer, drawing=drawing)
+    batch = {
+        "grey": torch.rand(2, PX, PX),
+        "inside": torch.ones(2, 8, 8),
+        "features": {"sam2": torch.randn(2, 256, CELLS, CELLS).half()},
+    }
+    outcome = task(batch, 0)
+    drawn, features = outcome.scalars["teachers/sam2/drawn"], outcome.scalars["teachers/sam2/loss"]
+    torch.testing.assert_close(outcome.total.detach(), features + 0.5 * drawn)
+    without = DistilTask(student, {"sam2": target}, balancer)(batch, 0)
+    first = next(student.parameters())
+    gradients = [torch.autograd.grad(each.total, [first])[0] for each in (outcome, without)]
+    assert not torch.allclose(*gradients), "masks teach the student something that features do not"
+    assert all(parameter.grad is None for parameter in decoder.parameters())
