@@ -86,16 +86,6 @@ def test_a_share_is_left_to_others_and_one_process_finishes_it(tmp_path: Path, w
     assert digest(out) == digest(whole)
 
 
-def test_only_extraction_is_shared_and_a_run_folder_is_for_one(tmp_path: Path) -> None:
-    torchrun = {**ENVIRONMENT, "RANK": "0", "WORLD_SIZE": "2"}
-    refused = subprocess.run(
-        command(*tiny(tmp_path / "run")), env=torchrun, capture_output=True, text=True, check=False
-    )
-    assert refused.returncode == 2
-    assert "several processes (here 2) can share `agglo extract` only" in refused.stderr
-    assert not (tmp_path / "run").exists()
-
-
 def ray_workers(run: subprocess.Popen[bytes]) -> list[int]:
     """Return the workers of Ray that are at our work: they name themselves so."""
     listed = subprocess.run(

@@ -47,7 +47,10 @@ def probed(plan: Plan) -> dict[str, float]:
     settings = {
         "student": recipe.student.model_dump(mode="json"),
         "decoder": recipe.decoder.model_dump(mode="json"),
-        "device": recipe.device.model_dump(mode="json", exclude={"workers"}),
+        "device": {
+            **recipe.device.model_dump(mode="json", exclude={"workers"}),
+            "devices": 1,
+        },  # one process probes
         "distill": recipe.distill.model_dump(mode="json", include={"batch_size", "loss", "head", "balance"}),
         "align": recipe.align.model_dump(mode="json", include={"batch_size", "ema_decay"}),
         "arms": {name: arm.model_dump(mode="json") for name, arm in plan.grid.arms.items()},

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from agglo.align import known_loss
+from agglo.align import known_loss, weighed
 from agglo.decoders import StructureLogits
 from agglo.train import Outcome, Task
 
@@ -79,6 +79,10 @@ class UNetTask(Task):
         mean, deviation = grey.mean(dim=(1, 2), keepdim=True), grey.std(dim=(1, 2), keepdim=True)
         with torch.set_grad_enabled(is_tuned and torch.is_grad_enabled()):
             return StructureLogits(self.net(((grey - mean) / deviation.clamp_min(1e-4))[:, None]))
+
+    def weighed(self, batch: Any) -> Any:
+        """Return `batch` with what each known structure weighs."""
+        return weighed(batch)
 
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return the loss of `{"grey": [B,S,S], "coverage": [B,K,S,S], "inside": [B,S,S], "known": [B,K]}`."""

@@ -2,7 +2,7 @@
 
 from agglo.align.joint import JointSource, JointTask
 from agglo.align.losses import binary_cross_entropy, dice_loss, presence_loss
-from agglo.align.objective import AlignTask, EncoderTuning, known_loss
+from agglo.align.objective import AlignTask, EncoderTuning, known_loss, weighed
 from agglo.align.source import MaskSource
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "dice_loss",
     "known_loss",
     "presence_loss",
+    "weighed",
 ]

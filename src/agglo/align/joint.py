@@ -64,12 +64,19 @@ class JointTask(Task):
             *(f"distil.{prefix}" for prefix in self.distil.undecayed()),
         )
 
+    def weighed(self, batch: Any) -> Any:
+        """Return `batch` with what either task must know of the whole of it."""
+        return {
+            "masks": self.align.weighed(batch["masks"]),
+            "features": self.distil.weighed(batch["features"]),
+        }
+
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return both losses of `{"masks": …, "features": …}`; while the encoder stands still, that of masks alone."""
         masks = self.align(batch["masks"], step)
         tuned_from = self.align.encoder.tuned_from
         if tuned_from is None or step < tuned_from:
-            return Outcome(masks.total, masks.scalars)
+            return masks
         features = self.distil(batch["features"], step)
         scalars = {**masks.scalars, **features.scalars, "features_loss": features.total.detach()}
-        return Outcome(masks.total + self.weight * features.total, scalars)
+        return Outcome(masks.total + self.weight * features.total, scalars, features.on_demand)

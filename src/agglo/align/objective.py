@@ -17,6 +17,7 @@ from agglo.align.losses import binary_cross_entropy, dice_loss, presence_loss
 from agglo.decoders import StructureDecoder, StructureLogits
 from agglo.students import Student, freeze_norms
 from agglo.train import Outcome, Task
+from agglo.train.team import mean_over_batch
 
 PRESENCE_WEIGHT = 1.0
 """Of the presence loss: as the Dice loss's usual one, and as in SAM2, whose object score counts as its Dice loss does."""
@@ -64,6 +65,10 @@ class AlignTask(Task):
             features = self.student(self.student.preprocess(grey))
         return self.decoder.decode(features)
 
+    def weighed(self, batch: Any) -> Any:
+        """Return `batch` with what each known structure weighs."""
+        return weighed(batch)
+
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return the loss of a batch of `MaskSource`, whose coverage must be at half the size of its pictures."""
         is_tuned = self.encoder.tuned_from is not None and step >= self.encoder.tuned_from
@@ -71,31 +76,49 @@ class AlignTask(Task):
         return known_loss(logits, batch, dice_weight=self.dice_weight)
 
 
+def weighed(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `batch` with `known_weight`, `shown_weight` and `presence_weight`, `[B, K]`: what a structure of an image counts.
+
+    They are over the images of all processes, and must be taken of a batch before it is cut: means over images of parts then
+    are means over the structures of all.
+    """
+    known: Bool[Tensor, "batch structures"] = batch["known"]
+    is_shown = known & (batch["coverage"] * batch["inside"][:, None] > 0).any(dim=(2, 3))
+    return {
+        **batch,
+        "is_shown": is_shown,
+        "known_weight": _weights(known),
+        "shown_weight": _weights(is_shown),
+        "presence_weight": _weights(is_shown | batch["absent"] if "absent" in batch else is_shown),
+    }
+
+
 def known_loss(logits: StructureLogits, batch: Mapping[str, Tensor], *, dice_weight: float) -> Outcome:
     """Return cross-entropy plus weighted Dice loss over the structures that are known, in float32 whatever the precision.
 
-    Of `batch`, which `MaskSource` makes, `coverage` must be on the logits' grid, and `inside`: padding counts nothing. Where a
-    structure is known to be absent there is nothing to overlap with, and the cross-entropy alone judges: the Dice loss would pull
-    every pixel down with the weight of a whole structure, and one frame in thirty without most (a view of the oesophagus)
-    then keeps the others from being learned (docs/log.md).
+    Of `batch`, which `MaskSource` makes, `coverage` must be on the logits' grid, and `inside`: padding counts nothing. One that
+    nobody has `weighed` is taken for a whole one. Where a structure is known to be absent there is nothing to overlap with, and the
+    cross-entropy alone judges: the Dice loss would pull every pixel down with the weight of a whole structure, and one frame in
+    thirty without most (a view of the oesophagus) then keeps the others from being learned (docs/log.md).
 
     Presence, where it is told, is judged where the view shows some of a structure, and where it is known to be absent. What a crop
     has cut off, or nobody has judged, teaches nothing: it may well be there.
     """
-    known: Bool[Tensor, "batch structures"] = batch["known"]
+    if "known_weight" not in batch:
+        batch = weighed(batch)
     with torch.autocast(logits.masks.device.type, enabled=False):
         maps = logits.masks.float(), batch["coverage"], batch["inside"]
-        is_shown = known & (maps[1] * maps[2][:, None] > 0).any(dim=(2, 3))
-        entropy = (binary_cross_entropy(*maps) * _shares(known)).sum()
-        dice = (dice_loss(*maps) * _shares(is_shown)).sum()
+        entropy = (binary_cross_entropy(*maps) * batch["known_weight"]).sum(dim=1).mean()
+        dice = (dice_loss(*maps) * batch["shown_weight"]).sum(dim=1).mean()
         total, scalars = entropy + dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()}
         if logits.presence is not None:
-            counted = is_shown | batch["absent"]
-            presence = (presence_loss(logits.presence.float(), is_shown) * _shares(counted)).sum()
+            each = presence_loss(logits.presence.float(), batch["is_shown"])
+            presence = (each * batch["presence_weight"]).sum(dim=1).mean()
             total, scalars = total + PRESENCE_WEIGHT * presence, {**scalars, "presence": presence.detach()}
     return Outcome(total, scalars)
 
 
-def _shares(counted: Bool[Tensor, "batch structures"]) -> Float[Tensor, "batch structures"]:
-    """Return equal weights of all that counts, which sum to 1; zeros where nothing does."""
-    return counted.float() / counted.sum().clamp_min(1)
+def _weights(counted: Bool[Tensor, "batch structures"]) -> Float[Tensor, "batch structures"]:
+    """Return equal weights of all that counts, which sum to 1 on the mean over the images; zeros where nothing does."""
+    count = mean_over_batch(counted.sum(dim=1, keepdim=True).float())
+    return counted / count.clamp_min(1e-6)

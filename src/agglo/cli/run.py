@@ -86,8 +86,10 @@ def _run(
     began = time.monotonic()
     share = share or share_of(os.environ)
     done = run_recipe(recipe, last=last, tell=show, share=share, ray_workers=ray_workers)
-    if not share.is_all:
+    if last == "extract" and not share.is_all:
         print(f"{recipe.out}: {_shared(recipe.out / 'features', share)}")
+    elif share.rank > 0:
+        return  # the first one has something to say
     elif not done:
         print(f"{recipe.out}: everything is done already, up to {last}; nothing to do")
     else:

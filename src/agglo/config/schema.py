@@ -176,7 +176,9 @@ class DeviceConfig(Section):
     """Where it runs."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: Literal[1] = 1
+    devices: Literal["auto"] | Positive = Field(
+        "auto", description="processes that train; auto: as many as torchrun or srun has started"
+    )
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
     workers: Annotated[int, Field(ge=0)] = 0

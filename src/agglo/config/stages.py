@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from agglo.config.norms import NormSection
 from agglo.config.section import Fraction, Positive, Rate, Section
 
 
@@ -12,7 +13,12 @@ class TrainingConfig(Section):
 
     steps: Positive | None = None
     epochs: Positive | None = Field(None, description="instead of steps: passes over the samples")
-    batch_size: Positive = 8
+    batch_size: Positive = Field(8, description="samples of a step, over all processes")
+    accumulate: Positive = Field(
+        1,
+        description="parts into which a batch is cut to save memory; the step stays the same",
+        exclude_if=lambda value: value == 1,
+    )
     learning_rate: Rate = 1e-3
     final_learning_rate: Annotated[float, Field(ge=0, lt=1)] = 1e-5
     warmup_steps: Annotated[int, Field(ge=0)] = 50
@@ -41,7 +47,7 @@ class ThroughDecoderConfig(Section):
     )
 
 
-class DistilConfig(TrainingConfig):
+class DistilConfig(TrainingConfig, NormSection):
     """Stage 1."""
 
     loss: str = "am-radio"
@@ -107,7 +113,7 @@ class AlignConfig(TrainingConfig):
         return self
 
 
-class SupervisedConfig(Section):
+class SupervisedConfig(NormSection):
     """The bar: the same student trained on masks alone, for the wall time that extracting, distilling and aligning took."""
 
     wall_time: Literal["equal", "none"] = "equal"

@@ -4,6 +4,7 @@ Each message says what must hold, what was found, where, and what to do. Bugs of
 raises and keep their traceback.
 """
 
+from agglo.core.share import Share
 from agglo_runtime.errors import AggloError, ImageError
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ImageError",
     "ModelFolderError",
     "RunFolderError",
+    "StoppedElsewhere",
     "StoreError",
     "TrainingCollapsed",
     "TrainingDiverged",
@@ -52,6 +54,15 @@ class RunFolderError(AggloError, RuntimeError):
 
 class ModelFolderError(AggloError, ValueError):
     """A model folder is incomplete, altered, or of a format this version does not know."""
+
+
+class StoppedElsewhere(AggloError, RuntimeError):
+    """Another process of the same run could not go on; what went wrong, and what to do, is said there."""
+
+    def __init__(self, share: Share) -> None:
+        super().__init__(
+            f"process {share.rank} of {share.world} stops, because another one has stopped; that one says why"
+        )
 
 
 class TrainingCollapsed(AggloError, RuntimeError):

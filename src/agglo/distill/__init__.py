@@ -5,7 +5,7 @@ from agglo.distill.distilled import Distilled, HeadPlan, StandIn, load_distilled
 from agglo.distill.folding import folded
 from agglo.distill.heads import HEADS, Head, make_head
 from agglo.distill.losses import LOSSES, Loss
-from agglo.distill.objective import SUMMARY, DistilTask, Drawing, TeacherTarget
+from agglo.distill.objective import SUMMARY, DistilTask, Drawing, Extras, TeacherTarget
 from agglo.distill.source import DistilSource
 from agglo.distill.through_decoder import ThroughDecoder
 
@@ -19,6 +19,7 @@ __all__ = [
     "DistilTask",
     "Distilled",
     "Drawing",
+    "Extras",
     "Head",
     "HeadPlan",
     "Loss",

@@ -1,7 +1,7 @@
 """Stage 1's objective: the one place where token losses are reduced and teachers are weighted (eq. 3, 6 of arXiv 2504.02351)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast, final
 
 import torch
@@ -40,6 +40,21 @@ class Drawing:
     weight: float
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What is matched beside maps.
+
+    Attributes:
+        summaries: by teacher, of those whose summary is to be matched too, by a head of its own on the mean of the embedding
+        over all
+            cells. Its loss, `1 - cos`, joins that of the map (AM-RADIO section 3.4, with lambda = gamma = 1).
+        drawing: masks through a teacher's decoder, whose loss is added; the balancer does not weigh it.
+    """
+
+    summaries: Mapping[str, TeacherTarget] = field(default_factory=dict)
+    drawing: Drawing | None = None
+
+
 @final
 class DistilTask(Task):
     """A student, one head per teacher, and a balancer."""
@@ -53,8 +68,7 @@ class DistilTask(Task):
         loss: str = "am-radio",
         match: Match = "teacher",
         shrink: Shrink = "average",
-        summaries: Mapping[str, TeacherTarget] | None = None,
-        drawing: Drawing | None = None,
+        extras: Extras | None = None,
     ) -> None:
         """Take ready-made parts.
 
@@ -65,9 +79,7 @@ class DistilTask(Task):
             loss: a name of `LOSSES`.
             match: on which grid tokens are compared (`grids.meeting_grid`).
             shrink: how a map is brought to a coarser grid (`grids.resized`).
-            summaries: by teacher, of those whose summary is to be matched too, by a head of its own on the mean of the embedding
-                over all cells. Its loss, `1 - cos`, joins that of the map (AM-RADIO section 3.4, with lambda = gamma = 1).
-            drawing: masks through a teacher's decoder, whose loss is added; the balancer does not weigh it.
+            extras: what is matched beside maps.
         """
         super().__init__()
         self.student = student
@@ -76,11 +88,11 @@ class DistilTask(Task):
         self.normalisers = nn.ModuleList(target.normaliser for target in targets.values())
         self.balancer = balancer
         self.loss, self.match, self.shrink = LOSSES[loss], match, shrink
-        self.drawing = drawing
-        self.through_decoder = None if drawing is None else drawing.loss
-        self.summaries = tuple(summaries or ())
-        self.summary_heads = nn.ModuleList(target.head for target in (summaries or {}).values())
-        self.summary_normalisers = nn.ModuleList(target.normaliser for target in (summaries or {}).values())
+        summaries, self.drawing = (extras or Extras()).summaries, (extras or Extras()).drawing
+        self.through_decoder = None if self.drawing is None else self.drawing.loss
+        self.summaries = tuple(summaries)
+        self.summary_heads = nn.ModuleList(target.head for target in summaries.values())
+        self.summary_normalisers = nn.ModuleList(target.normaliser for target in summaries.values())
 
     def undecayed(self) -> tuple[str, ...]:
         """Keep weight decay off the balancer."""

@@ -39,6 +39,7 @@ def align(run: Run) -> bool:
         mask_settings(recipe),
         after=["dataset", "extract", "distill"],
         is_whole=lambda: _has_model(run, "align"),
+        is_together=True,
     )
 
     def work() -> Facts:
@@ -65,6 +66,7 @@ def supervised(run: Run) -> bool:
         settings,
         after=["dataset", "extract", "distill", "align"],
         is_whole=lambda: _has_model(run, "supervised"),
+        is_together=True,
     )
 
     def work() -> Facts:
@@ -144,6 +146,8 @@ def _train(
     select = "dice" if recipe.align.select == "best" else None
     watch = Watch(score if indices else None, every, select if indices else None, run.tell(stage.name))
     state = fit(*(joint or (task, source)), plan, place, watch)
+    if not run.team.is_first:
+        return {}
     model = model_folder(run, stage.name)
     save_model(model, task.student, task.decoder, _config(run, task, stage.name))
     return {
@@ -153,6 +157,7 @@ def _train(
         "labels": "masks of these frames",
         "patients": len({found.frames[index].patient for index in source.indices}),
         "wall_s": round(state.wall_s, 2),
+        "process_s": round(state.process_s, 2),
         "val_frames": len(indices),
         "kept_step": state.best_step or plan.steps,
         "val_dice": state.best_figure,
@@ -240,24 +245,36 @@ def _ceiling(found: Dataset, indices: Sequence[int], input_px: int) -> dict[str,
 
 
 def _affordable_steps(run: Run, stage: Stage, source: MaskSource) -> int:
-    """Return how many steps fit into the wall time of the distilled arm; measured once, then kept in `budget.json`."""
+    """Return how many steps fit into the time of the distilled arm; measured once, then kept in `budget.json`.
+
+    Time is that of all processes together: the two arms may have been trained by different numbers of them.
+    """
     path = stage.folder / "budget.json"
-    if not path.exists():
-        stages = [run.stages[name].facts for name in ("extract", "distill", "align")]
-        budget_s = sum(float(facts["wall_s"]) for facts in stages)
-        step_s = _seconds_a_step(run, stage, source)
-        write_json(path, {"budget_s": budget_s, "step_s": step_s, "steps": max(1, int(budget_s / step_s))})
-    return int(read_json(path)["steps"])
+    steps = run.team.first_does(lambda: read_json(path)["steps"] if path.exists() else None)
+    if steps is None:
+        _probe(run, stage, source)
+        steps = run.team.first_does(lambda: _budget(run, stage)["steps"])
+    return int(steps)
 
 
-def _seconds_a_step(run: Run, stage: Stage, source: MaskSource) -> float:
-    """Take a few steps on the side and return the median of their seconds, the first two left out."""
+def _budget(run: Run, stage: Stage) -> dict[str, Any]:
+    """Write down, and return, what the probe's steps and the distilled arm's seconds come to."""
+    stages = [run.stages[name].facts for name in ("extract", "distill", "align")]
+    budget_s = sum(float(facts["process_s" if "process_s" in facts else "wall_s"]) for facts in stages)
+    seconds = [entry["wall_s"] for entry in read_log(stage.folder / "probe" / "log.jsonl")]
+    step_s = float(np.median(np.diff(seconds)[1:])) * run.team.share.world
+    budget = {"budget_s": budget_s, "step_s": step_s, "steps": max(1, int(budget_s / step_s))}
+    write_json(stage.folder / "budget.json", budget)
+    return budget
+
+
+def _probe(run: Run, stage: Stage, source: MaskSource) -> None:
+    """Take a few steps on the side; the seconds of the first two of them count nothing."""
     folder = stage.folder / "probe"
     config = run.recipe.align.model_copy(update={"steps": PROBE_STEPS, "epochs": None, "log_every": 1})
     plan = build.plan(config, seed=run.recipe.seed, num_samples=len(source))
     task = build.supervised_task(run.recipe, len(run.dataset.structures))
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    checkpoint = folder / "checkpoint.pt"
+    run.team.first_does(lambda: checkpoint.unlink(missing_ok=True))
     fit(task, source, plan, Place(folder, "probe", build.device(run.recipe), run.recipe.device.workers))
-    (folder / "checkpoint.pt").unlink()
-    seconds = [entry["wall_s"] for entry in read_log(folder / "log.jsonl")]
-    return float(np.median(np.diff(seconds)[1:]))
+    run.team.first_does(checkpoint.unlink)

@@ -19,6 +19,7 @@ from agglo.features.pool import Pool
 from agglo.recipes.decoders import decoder
 from agglo.recipes.decoders import decoder_options as decoder_options
 from agglo.recipes.distil_parts import column_names, shares_of, summary_names, task_of
+from agglo.recipes.norms import norm_problems, with_norms
 from agglo.recipes.teacher_decoder import check_drawing, drawing_of
 from agglo.recipes.teachers import missing_weights as missing_weights
 from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
@@ -48,6 +49,7 @@ def check_names(recipe: Recipe) -> None:
         for key, (name, known) in wanted.items()
         if name not in known
     ]
+    problems += [f"  {problem}" for problem in norm_problems(recipe)]
     try:
         shares_of(recipe.distill, [teacher.key for teacher in recipe.teachers])
     except ConfigError as problem:
@@ -109,7 +111,7 @@ def missing_data(recipe: Recipe) -> list[str]:
 def device(recipe: Recipe) -> Device:
     """Return where the recipe trains."""
     config = recipe.device
-    return Device(config.accelerator, config.devices, config.precision, config.threads)
+    return Device(config.accelerator, config.precision, config.threads)
 
 
 def dataset(recipe: Recipe, folder: Path) -> Dataset:
@@ -191,7 +193,8 @@ def student(recipe: Recipe, *, stream: str) -> Student:
 def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
     columns = {name: store.column(name) for name in column_names(recipe)}
-    return task_of(recipe.distill, columns, student(recipe, stream="distil"), drawing_of(recipe))
+    learner = with_norms(student(recipe, stream="distil"), recipe.distill.norm)
+    return task_of(recipe.distill, columns, learner, drawing_of(recipe))
 
 
 def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: int) -> AlignTask:
@@ -205,14 +208,14 @@ def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: 
 
 def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
     """Build the bar: student and decoder start as in distilling and aligning, and learn from masks from the first step."""
-    learner = student(recipe, stream="distil")
+    learner = with_norms(student(recipe, stream="distil"), recipe.supervised.norm)
     head = decoder(recipe, learner, num_structures, stream="align")
     encoder = EncoderTuning(tuned_from=0, learning_rate_scale=1.0, norms="trained")
     return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
 
 
-COSMETIC = {"log_every", "checkpoint_every_s", "on_collapse"}
-"""Settings of a training that change nothing of its result."""
+COSMETIC = {"log_every", "checkpoint_every_s", "on_collapse", "accumulate"}
+"""Settings of a training that change nothing of its result, or no more than the number of processes does."""
 SCORINGS = {"validations", "val_frames"}
 """Nor do these, unless the best scoring is kept."""
 
@@ -252,4 +255,5 @@ _PLAN_KEYS = {
     "ema_decay",
     "log_every",
     "checkpoint_every_s",
+    "accumulate",
 }

@@ -14,6 +14,7 @@ from agglo.data.splits import load_split
 from agglo.recipes import build
 from agglo.recipes.parting import parted
 from agglo.recipes.stage import Stage
+from agglo.train.team import ALONE, Team
 
 Tell = Callable[[str], Progress]
 
@@ -32,6 +33,7 @@ class Run:
         tell: gives the progress of a stage by name.
         share: what this process extracts, where several do.
         ray_workers: how many workers of a Ray cluster extract; 0 for none.
+        team: the processes that go through the stages together; this one alone where extraction is all that is shared.
         stages: those of this run so far, by name.
     """
 
@@ -39,6 +41,7 @@ class Run:
     tell: Tell = tell_nobody
     share: Share = ALL
     ray_workers: int = 0
+    team: Team = ALONE
     stages: dict[str, Stage] = field(default_factory=dict)
 
     @property
@@ -77,13 +80,18 @@ class Run:
         after: Sequence[str] = (),
         folder: str | None = None,
         is_whole: Callable[[], bool] = lambda: True,
+        is_together: bool = False,
     ) -> Stage:
         """Return stage `name`, whose results also depend on those of the stages `after` which it comes.
 
-        Its folder has its name unless `folder` says otherwise; `is_whole` tells whether its results are still there.
+        Its folder has its name unless `folder` says otherwise; `is_whole` tells whether its results are still there, `is_together`
+        whether all processes of the team do its work, and call this.
         """
         inputs = {
             f"after_{before}": self.stages[before].identity for before in after if before in self.stages
         }
-        self.stages[name] = Stage(name, self.folder / (folder or name), {**settings, **inputs}, is_whole)
+        team = self.team if is_together else ALONE
+        self.stages[name] = Stage(
+            name, self.folder / (folder or name), {**settings, **inputs}, is_whole, team
+        )
         return self.stages[name]

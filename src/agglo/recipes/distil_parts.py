@@ -12,6 +12,7 @@ from agglo.distill import (
     SUMMARY,
     DistilTask,
     Drawing,
+    Extras,
     HeadPlan,
     Sizes,
     TeacherTarget,
@@ -62,8 +63,7 @@ def task_of(
         loss=config.loss,
         match=config.match,
         shrink=config.shrink,
-        summaries=summaries,
-        drawing=drawing,
+        extras=Extras(summaries, drawing),
     )
 
 

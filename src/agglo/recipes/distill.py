@@ -29,16 +29,12 @@ _log = logging.getLogger(__name__)
 def distill(run: Run) -> bool:
     """Train the student on the feature store; leaves `distill/student.safetensors`, and beside it the heads, folded."""
     recipe = run.recipe
-    settings = {
-        "teachers": [identity_of(teacher) for teacher in recipe.teachers],  # heads are kept in this order
-        "distill": build.training_settings(recipe.distill),
-        "student": build.student_settings(recipe),
-        "precision": recipe.device.precision,
-        "seed": recipe.seed,
-        **kept_as(recipe),
-    }
     stage = run.stage(
-        "distill", settings, after=["dataset", "extract"], is_whole=lambda: student_file(run).exists()
+        "distill",
+        _settings(recipe),
+        after=["dataset", "extract"],
+        is_whole=lambda: student_file(run).exists(),
+        is_together=True,
     )
 
     def work() -> Facts:
@@ -52,6 +48,8 @@ def distill(run: Run) -> bool:
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
         watch = Watch(progress=run.tell("distill"), hook=alarm_for(recipe))
         state = fit(task, source, plan, place, watch)
+        if not run.team.is_first:
+            return {}
         keep(task, source, run)
         weights = final_weights(read_log(stage.folder / "log.jsonl"))
         return {
@@ -63,11 +61,24 @@ def distill(run: Run) -> bool:
             "labels": "none",
             "frames": len(samples) // pool.views_per_frame,
             "wall_s": round(state.wall_s, 2),
+            "process_s": round(state.process_s, 2),
             "init": task.student.origin.as_facts(),
             "student_parameters": sum(parameter.numel() for parameter in task.student.parameters()),
         }
 
     return stage.run(work)
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """Return what of a recipe decides what the student learns from the teachers, JSON-like."""
+    return {
+        "teachers": [identity_of(teacher) for teacher in recipe.teachers],  # heads are kept in this order
+        "distill": build.training_settings(recipe.distill),
+        "student": build.student_settings(recipe),
+        "precision": recipe.device.precision,
+        "seed": recipe.seed,
+        **kept_as(recipe),
+    }
 
 
 def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -35,7 +35,12 @@ def extract(run: Run) -> bool:
         "seed": recipe.seed,
     }
     stage = run.stage(
-        "extract", settings, after=["dataset"], folder="features", is_whole=lambda: _is_whole(run)
+        "extract",
+        settings,
+        after=["dataset"],
+        folder="features",
+        is_whole=lambda: _is_whole(run),
+        is_together=True,
     )
 
     def work() -> Facts | None:
@@ -48,6 +53,7 @@ def extract(run: Run) -> bool:
             fill_by_ray(run, filler, workers=run.ray_workers, progress=run.tell("extract"))
         else:
             filler.fill(filler.missing(run.share), run.tell("extract"))
+            run.team.meet()
         store = FeatureStore.open(store_folder(run))
         if any(store.column(name).missing_blocks() for name in sources):
             return None  # other processes are still at their shares; the last one to end says that the stage is done

@@ -6,6 +6,7 @@ is refused, by name.
 """
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from typing import Any
 from agglo.core.errors import RunFolderError
 from agglo.core.files import fingerprint, read_json, write_json
 from agglo.recipes.environment import environment
+from agglo.train.team import ALONE, Team
 
 _log = logging.getLogger(__name__)
 Settings = Mapping[str, Any]
 Facts = dict[str, Any]
+SEEN_WITHIN_S, ASK_EVERY_S = 60.0, 0.2
+"""How long a shared disk may take to show one machine what another has written."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Stage:
         folder: where its results go.
         settings: JSON-like; what decides its results.
         is_whole: whether its results are there, asked of a stage that says it is done; if not, it is done again.
+        team: the processes that do its work together, of which the first one keeps the books; this one alone by default.
     """
 
     name: str
     folder: Path
     settings: Settings
     is_whole: Callable[[], bool] = lambda: True
+    team: Team = ALONE
 
     @property
     def identity(self) -> str:
@@ -69,18 +75,36 @@ class Stage:
     def run(self, work: Callable[[], Facts | None]) -> bool:
         """Do the work unless it is done; return whether anything was done.
 
-        Work that gives no facts is not finished: others are still at theirs, and the stage is not done.
+        Work that gives no facts is not finished: others are still at theirs, and the stage is not done. Of a team, the first
+        process's facts count, and the others come back when it has written them down.
         """
-        if self.is_done:
+        if self.team.first_does(lambda: self.is_done):
             _log.info("%s: already done", self.name)
             return False
-        self._write(is_done=False, facts={}, wall_s=0.0)
+        self.team.first_does(lambda: self._write(is_done=False, facts={}, wall_s=0.0))
         began = time.monotonic()
         facts = work()
-        if facts is None:
-            return True
-        self._write(is_done=True, facts=facts, wall_s=time.monotonic() - began)
+        self.team.first_does(lambda: self._finish(facts, time.monotonic() - began))
         return True
+
+    def _finish(self, facts: Facts | None, wall_s: float) -> None:
+        if facts is not None:
+            self._write(is_done=True, facts=facts, wall_s=wall_s)
+
+    def wait_to_see(self) -> None:
+        """Return once this process sees that the stage is there, which another one has done.
+
+        Raises:
+            RunFolderError: it does not show, as it would on a disk that both share.
+        """
+        until = time.monotonic() + SEEN_WITHIN_S
+        while not (self.folder / "stage.json").exists():
+            if time.monotonic() > until:
+                raise RunFolderError(
+                    f"all processes of a run must see the same run folder, but {socket.gethostname()} does not see {self.folder}, "
+                    "where another one has written; choose a folder on a disk that all machines share (`out=…`)"
+                )
+            time.sleep(ASK_EVERY_S)
 
     def _read(self) -> dict[str, Any] | None:
         path = self.folder / "stage.json"

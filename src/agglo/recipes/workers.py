@@ -1,4 +1,6 @@
-"""Several processes that share the extraction: who this one is, which GPU is its own. None of them talks to another.
+"""Several processes that share a run: who this one is, which GPU is its own.
+
+Those that share nothing but the extraction do not talk to each other; those that go on to train join (`train/team.py`).
 
 `torchrun` and SLURM's `srun` tell each process its number; elsewhere it is given (`--rank 3 --world 8`). A job array is not taken
 for a sharing of work unasked: people use arrays to try other settings.
@@ -8,6 +10,7 @@ from collections.abc import Mapping
 
 import torch
 
+from agglo.config.schema import DeviceConfig
 from agglo.core.errors import ConfigError
 from agglo.core.share import ALL, Share
 
@@ -47,3 +50,16 @@ def own_device(device: torch.device, environ: Mapping[str, str]) -> torch.device
     if device.type != "cuda" or local is None:
         return device
     return torch.device("cuda", local % torch.cuda.device_count())
+
+
+def require_processes(config: DeviceConfig, share: Share) -> None:
+    """Look whether as many processes were started as the recipe says.
+
+    Raises:
+        ConfigError: it says another number.
+    """
+    if config.devices not in {"auto", share.world}:
+        raise ConfigError(
+            f"`device.devices` must be auto or the number of processes that were started, got {config.devices} and "
+            f"{share.world}; start `torchrun --nproc-per-node {config.devices} -m agglo run RECIPE`, or say `device.devices=auto`"
+        )

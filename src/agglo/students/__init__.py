@@ -6,7 +6,7 @@ A student is composed of an encoder (timm) and a neck; which combinations exist 
 from agglo.students.catalogue import CATALOGUE, EMBED_DIM, StudentEntry, describe
 from agglo.students.facts import count_macs, count_parameters
 from agglo.students.necks import NECKS, Neck
-from agglo.students.norms import calibrate_norms, freeze_norms
+from agglo.students.norms import calibrate_norms, freeze_norms, sync_norms
 from agglo.students.student import Student, build_student, compose
 from agglo.students.weights import Origin, locate
 
@@ -26,4 +26,5 @@ __all__ = [
     "describe",
     "freeze_norms",
     "locate",
+    "sync_norms",
 ]

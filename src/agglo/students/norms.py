@@ -5,7 +5,7 @@ untrained encoder's statistics are mean 0 and variance 1, which is wrong too: it
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,18 @@ def freeze_norms(student: "Student") -> None:
     """
     student.are_norms_frozen = True
     set_norms_to_eval(student)
+
+
+def sync_norms(student: "Student", group: Any) -> None:
+    """Let the student's batch norms take their statistics over the images of all processes of `group`, which have a GPU each.
+
+    Names and values of weights and statistics stay.
+    """
+    # torch's own conversion would lose the activations that timm joins to some norms
+    from timm.layers import convert_sync_batchnorm
+
+    for name, part in student.named_children():
+        setattr(student, name, convert_sync_batchnorm(part, process_group=group))
 
 
 @torch.no_grad()

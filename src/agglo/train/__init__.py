@@ -1,4 +1,4 @@
-"""The one training loop of the house, and what it needs: schedule, EMA, checkpoints, devices, batches, hooks.
+"""The one training loop of the house, and what it needs: schedule, EMA, checkpoints, devices, processes, batches, hooks.
 
 Every stage (distil, align, lab teachers, baselines) trains through `fit`. Nothing here knows what is trained.
 """

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from agglo.core.errors import ConfigError
 from agglo.core.seeds import epoch_order
 from agglo.core.share import Share
 
@@ -65,16 +66,14 @@ def make_batches(
     share: Share | None = None,
     workers: int = 0,
 ) -> Iterator[Any]:
-    """Yield one collated batch per step of `steps`; a process gets its `share` of it.
+    """Yield one collated batch per step of `steps`; a process gets its `share` of it, some one sample more than others.
 
     Raises:
-        ValueError: the source is empty, or the batch cannot be shared out evenly.
+        ValueError: the source is empty.
     """
     if len(source) == 0:
         raise ValueError("a training needs at least one sample; the source is empty")
     share = share or Share()
-    if batch_size % share.world:
-        raise ValueError(f"batch_size must be a multiple of the {share.world} processes, got {batch_size}")
     loader = DataLoader(
         _Positions(source, seed),
         batch_sampler=_Steps(steps, batch_size, share),
@@ -82,6 +81,19 @@ def make_batches(
         pin_memory=torch.cuda.is_available(),
     )
     return iter(loader)
+
+
+def require_samples_for_all(batch_size: int, share: Share, *, parts: int) -> None:
+    """Look whether every process has a sample in every part of a batch.
+
+    Raises:
+        ConfigError: one has none.
+    """
+    if batch_size < share.world * parts:
+        raise ConfigError(
+            f"`batch_size` is that of all processes and parts together, so that it must be at least processes x `accumulate` "
+            f"({share.world} x {parts}), got {batch_size}; start fewer processes, or lower `accumulate`"
+        )
 
 
 def one_ahead(batches: Iterator[Any]) -> Iterator[Any]:

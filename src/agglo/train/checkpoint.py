@@ -10,9 +10,9 @@ from torch.optim import AdamW
 
 from agglo.core.errors import CheckpointError
 from agglo.core.files import forget_leftovers, write_atomic
-from agglo.train.ema import MovingAverage
 from agglo.train.hooks import State
 from agglo.train.task import Task
+from agglo.train.team import current_team
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -39,6 +39,7 @@ class Checkpoint:
             "identity": self.identity,
             "step": state.step,
             "wall_s": state.wall_s,
+            "process_s": state.process_s,
             "task": task.state_dict(),
             "optimizer": optimizer.state_dict(),
             "average": state.average.values if state.average else None,
@@ -48,26 +49,28 @@ class Checkpoint:
         forget_leftovers(self.path)
         write_atomic(self.path, lambda temporary: torch.save(content, temporary))
 
-    def restore(self, task: Task, optimizer: AdamW, average: MovingAverage | None) -> tuple[int, float]:
-        """Bring everything back to where it was saved.
+    def restore(self, task: Task, optimizer: AdamW, state: State) -> None:
+        """Bring everything back to where it was saved, which may have been by another number of processes; else leave it alone.
 
-        Returns:
-            Steps done and seconds spent; `(0, 0.0)` where there is no checkpoint.
+        The first process reads for all: what is on a shared disk is not seen by all machines at the same time.
 
         Raises:
             CheckpointError: the file is damaged, of another format, or of a training with other settings.
         """
-        if not self.path.exists():
-            return 0, 0.0
-        content = self._read()
+        content = current_team().first_does(lambda: self._read() if self.path.exists() else None)
+        if content is None:
+            return
         task.load_state_dict(content["task"])
         optimizer.load_state_dict(content["optimizer"])
-        if average is not None:
-            average.load(content["average"])
+        if state.average is not None:
+            state.average.load(content["average"])
         self.fabric.strategy.precision.load_state_dict(content["scaler"])
         torch.set_rng_state(content["generator"])
-        _log.info("resumed %s at step %d", self.path.parent.name, content["step"])
-        return int(content["step"]), float(content["wall_s"])
+        state.step, state.wall_s = int(content["step"]), float(content["wall_s"])
+        state.process_s = float(
+            content.get("process_s", state.wall_s)
+        )  # absent where one process trained alone
+        _log.info("resumed %s at step %d", self.path.parent.name, state.step)
 
     def _read(self) -> dict[str, Any]:
         try:

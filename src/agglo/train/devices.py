@@ -1,12 +1,15 @@
-"""Where training runs: device, precision, number of processes; by Lightning Fabric, imported only when asked for."""
+"""Where a process trains: device and precision; by Lightning Fabric, imported only when asked for.
+
+Fabric places, casts and takes gradients for one device a process. What several processes have to do with each other is in `team`.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
 
 from agglo.core.errors import ConfigError
+from agglo.train.team import current_team
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -20,28 +23,17 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def mean_over_processes(figures: Tensor) -> Tensor:
-    """Return the mean of `figures` over all processes of a training, where there are several without gradient."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return figures
-    summed = figures.detach().clone()
-    torch.distributed.all_reduce(summed)
-    return summed / torch.distributed.get_world_size()
-
-
 @dataclass(frozen=True)
 class Device:
     """What to train on.
 
     Attributes:
         accelerator: `cpu`, `cuda`, `mps`, or `auto` (the best that is there).
-        devices: processes on this machine; more than one trains data-parallel.
         precision: `auto` is bf16 autocast on a GPU that has it and fp32 elsewhere.
         threads: CPU threads for torch; 0 leaves its choice. Bit-equal results need the same number.
     """
 
     accelerator: str = "auto"
-    devices: int = 1
     precision: Precision = "auto"
     threads: int = 0
 
@@ -76,12 +68,18 @@ class Device:
         return self.resolved
 
     def start(self) -> "Fabric":
-        """Return a launched Fabric, the process settled."""
+        """Return a launched Fabric for this process's own device, the process settled."""
         from lightning_fabric import Fabric
+        from lightning_fabric.plugins.environments import LightningEnvironment
 
         self.settle()
         precision: Any = self._resolved_precision()
-        fabric = Fabric(accelerator=self.resolved.type, devices=self.devices, precision=precision)
+        own = current_team().device or self.resolved
+        devices: Any = 1 if own.index is None else [own.index]
+        # told that it is alone, Fabric does not take a batch script's variables for a launch of its own
+        fabric = Fabric(
+            accelerator=own.type, devices=devices, precision=precision, plugins=[LightningEnvironment()]
+        )
         fabric.launch()
         return fabric
 

@@ -27,6 +27,7 @@ class State:
         steps: steps in all.
         step: steps done.
         wall_s: seconds spent in steps until the device was done with them, over all resumptions.
+        process_s: those of all processes together.
         learning_rate: of the last step.
         grad_norm: of the last step, before clipping.
         is_bad: whether any loss or gradient so far was not finite; stays on the device.
@@ -38,6 +39,7 @@ class State:
     steps: int
     step: int = 0
     wall_s: float = 0.0
+    process_s: float = 0.0
     learning_rate: float = 0.0
     grad_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
     is_bad: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.bool))
@@ -49,6 +51,11 @@ class State:
     def is_last(self) -> bool:
         """Whether all steps are done."""
         return self.step >= self.steps
+
+    def spend(self, seconds: float, *, processes: int) -> None:
+        """Count the time of a step that so many processes took together."""
+        self.wall_s += seconds
+        self.process_s += seconds * processes
 
 
 @runtime_checkable

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim import AdamW
 
+from agglo.core.errors import StoppedElsewhere
 from agglo.core.files import fingerprint
 from agglo.core.progress import Progress, silent
 from agglo.core.runlog import RunLog
 from agglo.core.seeds import seed_of
-from agglo.core.share import Share
-from agglo.train.batches import SampleSource, make_batches, one_ahead
+from agglo.train.batches import SampleSource, make_batches, one_ahead, require_samples_for_all
 from agglo.train.best import BestWeights
 from agglo.train.checkpoint import Checkpoint
 from agglo.train.devices import Device, wait_for
@@ -27,10 +27,18 @@ from agglo.train.hooks import Hook, LogHook, State, ValidateHook
 from agglo.train.optimizer import make_optimizer, set_learning_rate
 from agglo.train.plan import Plan
 from agglo.train.schedule import learning_rate_at
+from agglo.train.step import gradients_of
 from agglo.train.task import Outcome, Task
+from agglo.train.team import Team, current_team
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+GO_ON, STOP, FAILED = range(3)
+"""What each of several processes says between two steps; the highest word of all holds for all."""
+SAME_S = 1.0
+"""Requests to stop that come within so many seconds are one: a terminal and `torchrun` both pass Ctrl-C on."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -76,43 +84,58 @@ class Watch:
 def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch | None = None) -> State:
     """Train `task` on `source` for `plan.steps` steps, going on from the checkpoint in `place.folder` where there is one.
 
-    On return `task` holds the averaged weights if `plan.ema_decay` is set, else the last ones: those of the best scoring where
-    `watch.select` names a figure, and the state says which step that was. The result is the same, bit for bit, whether the
-    training was interrupted or not (same machine, versions and thread count).
+    Processes that have joined (`team.joined`) call this all alike, and share out every batch; the first one alone logs, scores and
+    writes. On return `task` holds, in each of them, the averaged weights if `plan.ema_decay` is set, else the last ones: those of
+    the best scoring where `watch.select` names a figure, and the first one's state says which step that was. The result is the
+    same, bit for bit, whether the training was interrupted or not (same machine, versions, thread count and processes).
 
     Raises:
         CheckpointError: the folder holds a checkpoint that cannot be gone on from.
+        ConfigError: a process would have no sample of a batch.
         TrainingDiverged: a loss or gradient is not finite.
         Interrupted: Ctrl-C; everything up to the last whole step is saved.
+        StoppedElsewhere: another process has raised one of these.
     """
     watch = watch or Watch()
     training = begin(task, plan, place)
-    state = training.state
+    state, team = training.state, training.team
     best = None
-    if watch.select is not None:
+    if watch.select is not None and team.is_first:
         best = BestWeights(place.folder / "best.pt", training.checkpoint.identity, key=watch.select)
         best.forget_after(state.step)
     if state.step < plan.steps:
-        log = RunLog(place.folder / "log.jsonl", keep_until_step=state.step)
-        hooks = make_hooks(log, plan, watch, best) if training.fabric.is_global_zero else []
+        hooks = []
+        if team.is_first:
+            log = RunLog(place.folder / "log.jsonl", keep_until_step=state.step)
+            hooks = make_hooks(log, plan, watch, best)
         training.run(training.batches(source, plan, workers=place.workers), plan, hooks)
     if state.average is not None:
         task.load_state_dict(state.average.values)
     if best is not None:
         best.load_into(task)
         state.best_step, state.best_figure = best.step, best.figure
+    team.spread(task.state_dict().values())
     return state
 
 
 def begin(task: Task, plan: Plan, place: Place) -> "Training":
-    """Return a training ready to take its next step, gone on from the checkpoint where there is one."""
+    """Return a training ready to take its next step, gone on from the checkpoint where there is one.
+
+    Raises:
+        CheckpointError: there is one that cannot be gone on from.
+        ConfigError: a process would have no sample of a batch.
+    """
+    team = current_team()
+    require_samples_for_all(plan.batch_size, team.share, parts=plan.accumulate)
     fabric = place.device.start()
     task.to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(task, make_optimizer(task, plan))
+    team.spread(task.state_dict().values())
     average = MovingAverage(task, plan.ema_decay) if plan.ema_decay else None
     identity = fingerprint({"plan": plan.identity(), "of": place.identity})
     checkpoint = Checkpoint(place.folder / "checkpoint.pt", identity, fabric)
-    training = Training(fabric, model, task, optimizer, checkpoint, State(task, plan.steps, average=average))
+    state = State(task, plan.steps, average=average)
+    training = Training(fabric, model, task, optimizer, checkpoint, state, team)
     training.restore()
     return training
 
@@ -137,26 +160,29 @@ class Training:
     optimizer: AdamW
     checkpoint: Checkpoint
     state: State
+    team: Team
 
     def restore(self) -> None:
         """Go back to where the checkpoint stands."""
-        self.state.step, self.state.wall_s = self.checkpoint.restore(
-            self.task, self.optimizer, self.state.average
-        )
+        self.checkpoint.restore(self.task, self.optimizer, self.state)
         self.state.is_bad = torch.zeros((), dtype=torch.bool, device=self.fabric.device)
 
     def batches(self, source: SampleSource, plan: Plan, *, workers: int = 0) -> Iterator[Any]:
         """Return the batches of the steps that are left, this process's share of each."""
-        share = Share(self.fabric.global_rank, self.fabric.world_size)
         steps = range(self.state.step, plan.steps)
         batches = make_batches(
-            source, seed=plan.seed, batch_size=plan.batch_size, steps=steps, share=share, workers=workers
+            source,
+            seed=plan.seed,
+            batch_size=plan.batch_size,
+            steps=steps,
+            share=self.team.share,
+            workers=workers,
         )
         return one_ahead(batches)
 
     def save(self) -> None:
         """Write the checkpoint (first process only), unless a figure has left the finite: then the last good one stays."""
-        if self.fabric.is_global_zero and not bool(self.state.is_bad):
+        if self.team.is_first and not bool(self.state.is_bad):
             self.checkpoint.save(self.task, self.optimizer, self.state)
 
     def run(self, batches: Iterator[Any], plan: Plan, hooks: Sequence[Hook]) -> None:
@@ -167,25 +193,40 @@ class Training:
                 began = time.monotonic()
                 outcome = self._step(self.fabric.to_device(next(batches)), plan)
                 wait_for(self.fabric.device)  # equal wall time rests on this clock
-                state.wall_s += time.monotonic() - began
-                for hook in hooks:
-                    hook(state, outcome)
-                if state.is_last or is_stopping() or time.monotonic() - saved_at > plan.checkpoint_every_s:
+                state.spend(time.monotonic() - began, processes=self.team.share.world)
+                is_stopped = self._between_steps(hooks, outcome, is_stopping)
+                if state.is_last or is_stopped or time.monotonic() - saved_at > plan.checkpoint_every_s:
                     self.save()
                     saved_at = time.monotonic()
-                if is_stopping() and not state.is_last:
+                if is_stopped and not state.is_last:
                     raise Interrupted(
                         f"stopped after step {state.step} of {plan.steps}; the same command goes on from there"
                     )
 
+    def _between_steps(
+        self, hooks: Sequence[Hook], outcome: Outcome, is_stopping: Callable[[], bool]
+    ) -> bool:
+        """Let the hooks look, wait for whoever is at theirs, and return whether all are to stop here."""
+        word = FAILED
+        try:
+            for hook in hooks:
+                hook(self.state, outcome)
+            word = STOP if is_stopping() else GO_ON
+        finally:  # said in any case: nobody is to wait for a process that has gone
+            found = self.team.agree(word)
+        if found == FAILED:
+            raise StoppedElsewhere(self.team.share)
+        return found == STOP
+
     def _step(self, batch: Any, plan: Plan) -> Outcome:
         state = self.state
-        torch.manual_seed(seed_of(plan.seed, "step", state.step, self.fabric.global_rank))
+        torch.manual_seed(seed_of(plan.seed, "step", state.step, self.team.share.rank))
         state.learning_rate = learning_rate_at(state.step, plan)
         set_learning_rate(self.optimizer, state.learning_rate)
         self.model.train()
-        outcome: Outcome = self.model(batch, state.step)
-        self.fabric.backward(outcome.total)
+        outcome = gradients_of(
+            self.fabric, self.model, self.task, batch, plan, step=state.step, team=self.team
+        )
         state.grad_norm = self.fabric.clip_gradients(
             self.model, self.optimizer, max_norm=plan.clip_norm, error_if_nonfinite=False
         )
@@ -202,9 +243,12 @@ class Training:
 def stop_requested() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a request that the loop answers between two steps; a second one stops at once."""
     asked = threading.Event()
+    first_at = [0.0]
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+        if not asked.is_set():
+            first_at[0] = time.monotonic()
+        elif time.monotonic() - first_at[0] > SAME_S:
             raise KeyboardInterrupt
         asked.set()
 

@@ -10,7 +10,7 @@ class Plan:
 
     Attributes:
         steps: optimizer steps in all.
-        batch_size: samples per step over all devices.
+        batch_size: samples per step, over all processes and parts.
         learning_rate: peak rate; a group may scale it (`Task.learning_rate_scales`).
         final_learning_rate: rate at the last step (cosine).
         warmup_steps: steps of linear warm-up from zero.
@@ -21,6 +21,7 @@ class Plan:
         seed: of sample order, views and dropout.
         log_every: steps between log entries.
         checkpoint_every_s: seconds between checkpoints; one is always written at the end.
+        accumulate: parts into which a batch is cut to save memory, one after the other; the step is that of the whole batch.
     """
 
     steps: int
@@ -35,8 +36,12 @@ class Plan:
     seed: int = 0
     log_every: int = 10
     checkpoint_every_s: float = 60.0
+    accumulate: int = 1
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides the result; how often is logged or saved does not."""
+        """Return what decides the result; how often is logged or saved does not, nor how a batch is shared out or cut."""
         values = asdict(self)
-        return {key: values[key] for key in values if key not in {"log_every", "checkpoint_every_s"}}
+        return {key: values[key] for key in values if key not in _COSMETIC}
+
+
+_COSMETIC = {"log_every", "checkpoint_every_s", "accumulate"}

@@ -12,9 +12,10 @@ class Outcome(NamedTuple):
     """What one step gives.
 
     Attributes:
-        total: scalar to minimise.
-        scalars: detached figures for the log; `a/b/c` becomes nested objects there.
-        on_demand: figures for the log that cost something, so that they are made at logged steps only, by calling them.
+        total: scalar to minimise, a mean over the samples: a batch may be shared out over processes and cut into parts.
+        scalars: detached figures for the log, means likewise; `a/b/c` becomes nested objects there.
+        on_demand: figures for the log that cost something, so that they are made at logged steps only, by calling them; of this
+            process's first part of the batch.
     """
 
     total: Tensor
@@ -28,6 +29,13 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return the loss of `batch` at `step`; must be a pure function of weights, batch and torch's seeded generator."""
+
+    def weighed(self, batch: Any) -> Any:
+        """Return `batch` with what the loss of a part of it must know of the whole (of all processes); by default nothing.
+
+        Called once a step with all samples of this process, on the device, before they are cut into parts.
+        """
+        return batch
 
     def learning_rate_scales(self) -> Mapping[str, float]:
         """Return factors on the learning rate by prefix of parameter name; the longest prefix that fits wins, else 1."""

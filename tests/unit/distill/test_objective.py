@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agglo.distill import DistilTask, Sizes, TeacherTarget, make_balancer, make_head
+from agglo.distill import DistilTask, Extras, Sizes, TeacherTarget, make_balancer, make_head
 from agglo.features import Codec, Moments, Storage, make_normaliser
 from agglo.students import build_student
 
@@ -82,7 +82,7 @@ def test_a_summary_joins_the_loss_of_its_teacher() -> None:
     head = make_head("mlp", student_dim=32, teacher_dim=6, hidden_dim=16)
     summary = {"coarse": TeacherTarget(make_normaliser("none", Moments.empty(6)), head)}
     plain, samples = task(), batch()
-    learner = DistilTask(plain.student, plain.targets(), plain.balancer, summaries=summary)
+    learner = DistilTask(plain.student, plain.targets(), plain.balancer, extras=Extras(summary))
     samples["features"]["coarse@summary"] = torch.randn(2, 6, 1, 1).half()
     before, after = (each.eval()(samples, 0) for each in (plain, learner))
     embedding = plain.student(plain.student.preprocess(samples["grey"])).embedding

@@ -16,6 +16,7 @@ from agglo.core.errors import ConfigError, WeightsError
 from agglo.distill import (
     DistilTask,
     Drawing,
+    Extras,
     HeadPlan,
     Sizes,
     TeacherTarget,
@@ -246,7 +247,7 @@ def test_masks_are_learned_through_the_teachers_own_decoder(
     )
     drawing = Drawing("sam2", ThroughDecoder(decoder, input_px=PX), 0.5)
     balancer = make_balancer("uniform", Sizes(32, (256,)))
-    task = DistilTask(student, {"sam2": target}, balancer, drawing=drawing)
+    task = DistilTask(student, {"sam2": target}, balancer, extras=Extras(drawing=drawing))
     batch = {
         "grey": torch.rand(2, PX, PX),
         "inside": torch.ones(2, 8, 8),

@@ -15,6 +15,8 @@ from agglo.distill.balance.protocol import (
     Targets,
     Weights,
 )
+from agglo.train.part import normals_of_batch, uniforms_of_images
+from agglo.train.team import mean_over_batch
 
 
 @final
@@ -51,7 +53,7 @@ class RandomBalancer(Balancer):
         super().__init__()
 
     def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
-        weights = torch.randn(losses.shape[1], device=losses.device).softmax(dim=0)
+        weights = normals_of_batch(losses.shape[1], losses.device).softmax(dim=0)
         return weights.expand_as(losses).clone(), losses.new_zeros(())
 
 
@@ -83,6 +85,8 @@ class TeacherDropBalancer(Balancer):
     def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
         if not self.training:
             return torch.full_like(losses, 1 / losses.shape[1]), losses.new_zeros(())
-        counts = (torch.rand_like(losses) < self.KEPT).to(losses.dtype)
+        counts = (uniforms_of_images(len(losses), losses.shape[1], losses.device) < self.KEPT).to(
+            losses.dtype
+        )
         counts = counts.scatter(1, losses.detach().argmax(dim=1, keepdim=True), 1.0)
-        return counts / counts.sum() * len(counts), losses.new_zeros(())
+        return counts / mean_over_batch(counts.sum(dim=1, keepdim=True)), losses.new_zeros(())

@@ -22,7 +22,7 @@ from agglo.distill.balance.protocol import (
     Targets,
     Weights,
 )
-from agglo.train.devices import mean_over_processes
+from agglo.train.team import mean_over_batch
 
 FLOOR = 0.05
 TEMPERATURE = 0.5
@@ -41,7 +41,7 @@ class _Mlp(nn.Module):
 
     def forward(self, losses: ImageLosses) -> Float[Tensor, "batch teachers"]:
         """Return the same logits for every image: the equation sees the losses of the batch."""
-        return self.layers(losses.mean(dim=0)).expand(len(losses), -1)
+        return self.layers(mean_over_batch(losses)).expand(len(losses), -1)
 
 
 class _Attention(nn.Module):
@@ -91,8 +91,7 @@ class MlpBalancer(Balancer):
 
     def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
         relative = losses.detach() / self.running(losses)
-        logits = self.logits(mean_over_processes(relative.mean(dim=0)).expand_as(relative))
-        return regularised(logits, relative, temperature=self.temperature, floor=self.floor)
+        return regularised(self.logits(relative), relative, temperature=self.temperature, floor=self.floor)
 
 
 @final
@@ -180,7 +179,7 @@ class UncertaintyBalancer(Balancer):
         self.log_variances = nn.Parameter(torch.full((sizes.num_teachers,), self.FIRST))
 
     def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
-        mean = mean_over_processes(losses.detach().mean(dim=0))
+        mean = mean_over_batch(losses.detach())
         own_loss = 0.5 * (mean * (-self.log_variances).exp() + self.log_variances).sum()
         weights = (-self.log_variances).softmax(dim=0).detach()
         return weights.expand_as(losses).clone(), own_loss

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from agglo.train.devices import mean_over_processes
+from agglo.train.part import current_part
+from agglo.train.team import mean_over_batch
 
 Weights = Float[Tensor, "batch teachers"]
 ImageLosses = Float[Tensor, "batch teachers"]
@@ -43,7 +44,9 @@ class Sizes:
 class Balancer(nn.Module, ABC):
     """Abstract: gives weights, and a loss of its own that trains them.
 
-    What it decides from is the mean over all processes, so that several never drift apart.
+    What it decides from is the mean over the images of all processes (`mean_over_batch`), and what it draws is the batch's or an
+    image's (`train/part.py`), so that processes never drift apart. Where a batch is cut into parts (`accumulate`), it sees one
+    after the other: what is an image's own is as it would be without, and what is the batch's is that of the parts so far.
     """
 
     @abstractmethod
@@ -72,11 +75,27 @@ class RunningLosses(nn.Module):
         self.momentum = momentum
         self.register_buffer("mean", torch.zeros(num_teachers))
         self.register_buffer("share_seen", torch.zeros(()))
+        self.before = self.mean, self.share_seen  # of this step
+        self.so_far, self.num_so_far = self.mean, 0
 
     @torch.no_grad()
     def forward(self, losses: ImageLosses) -> Float[Tensor, " teachers"]:
-        """Take the losses of a batch in; return the means, these included."""
+        """Take the losses of a batch in; return the means, these included.
+
+        After the last part of a batch that is cut they are those of the batch in one piece.
+        """
         if self.training:
-            self.mean.lerp_(mean_over_processes(losses.detach().mean(dim=0)), 1 - self.momentum)
-            self.share_seen.lerp_(torch.ones_like(self.share_seen), 1 - self.momentum)
+            self._take(mean_over_batch(losses.detach()))
         return (self.mean / self.share_seen.clamp_min(1e-8)).clamp_min(1e-8)
+
+    def _take(self, losses: Float[Tensor, " teachers"]) -> None:
+        part = current_part()
+        if part is None or part.number == 0:
+            self.before = self.mean.clone(), self.share_seen.clone()
+            self.so_far, self.num_so_far = losses, 0
+        num_samples = part.num_samples if part else 1
+        self.num_so_far += num_samples
+        self.so_far = self.so_far.lerp(losses, num_samples / self.num_so_far)
+        mean, share_seen = self.before
+        self.mean.copy_(mean.lerp(self.so_far, 1 - self.momentum))
+        self.share_seen.copy_(share_seen.lerp(torch.ones_like(share_seen), 1 - self.momentum))

@@ -1,0 +1,41 @@
+"""What a recipe's `norm` means on the processes at hand."""
+
+from agglo.config.norms import Norm
+from agglo.config.schema import Recipe
+from agglo.core.errors import ConfigError
+from agglo.students import Student, freeze_norms, sync_norms
+from agglo.train.team import current_team
+
+
+def with_norms(student: Student, norm: Norm) -> Student:
+    """Return the student with its batch norms set for training.
+
+    `auto` is synced on several GPUs: a step then is the same on any number of them, but for rounding. One process sees the whole
+    batch, so that nothing is left to be synced.
+
+    Raises:
+        ConfigError: they are to be synced between CPUs.
+    """
+    team = current_team()
+    on_gpus = team.device is not None and team.device.type == "cuda"
+    if norm == "frozen":
+        freeze_norms(student)
+    elif norm == "synced" and not team.share.is_all and not on_gpus:
+        raise ConfigError(
+            f"`norm: synced` needs GPUs, but these {team.share.world} processes are on CPUs; say `local` or `frozen`, or start one "
+            "process"
+        )
+    elif norm in {"auto", "synced"} and on_gpus:
+        sync_norms(student, team.tensors)
+    return student
+
+
+def norm_problems(recipe: Recipe) -> list[str]:
+    """Return which norms are to be frozen that nobody has trained: their statistics say nothing of any image."""
+    asked = {"distill.norm": recipe.distill.norm, "supervised.norm": recipe.supervised.norm}
+    return [
+        f"{key}: frozen needs a student whose norms are trained, but `student.init` is random; take imagenet or a file, or say "
+        "`local`"
+        for key, norm in asked.items()
+        if norm == "frozen" and recipe.student.init == "random"
+    ]
