@@ -4,6 +4,7 @@ Opening reads no pixels, so a dataset is cheap to open, to pickle and to send to
 `importers`; choosing frames in `splits`; geometry in `views`.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -237,6 +238,12 @@ class Dataset:
             for frame in self.frames
         ]
         return Dataset(header, frames, polarity=self.polarity, cache_bytes=self._cache.limit_bytes)
+
+    def with_cache(self, cache_bytes: int) -> "Dataset":
+        """Return the same dataset with a memory of its own of at most `cache_bytes`; what was hashed is not hashed again."""
+        found = copy.copy(self)
+        found._cache = ArrayCache(cache_bytes)
+        return found
 
     def _reference_files(self, frame: Frame) -> list[Path | None]:
         """Return the files that the reference masks of `frame` are made from."""

@@ -3,15 +3,19 @@
 Which view of which frame is asked for by a sample number; what it looks like is decided by seed, place in the pool and view number.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from agglo.core.files import fingerprint
-from agglo.data import Dataset, View, ViewRecipe, render_coverage, render_image, sample_view
+from agglo.data import Dataset, View, ViewRecipe, render_coverage, sample_view
+from agglo.data.views import render_sizes
 from agglo.features.samples import Samples
+
+ONCE_THROUGH_BYTES = 64 << 20
+"""Pixels to keep in memory where views are rendered in order: those of a frame follow each other."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,16 @@ class Pool:
             seed=self.seed,
         )
 
+    def with_cache(self, cache_bytes: int) -> "Pool":
+        """Return the same pool, each of whose datasets keeps at most `cache_bytes` of pixels in memory.
+
+        For whoever goes through it once, in order: more would only grow with the number of frames.
+        """
+        datasets = {id(frame.dataset): frame.dataset for frame in self.frames}
+        sparing = {key: dataset.with_cache(cache_bytes) for key, dataset in datasets.items()}
+        frames = tuple(replace(frame, dataset=sparing[id(frame.dataset)]) for frame in self.frames)
+        return replace(self, frames=frames)
+
     def __len__(self) -> int:
         return len(self.frames) * self.views_per_frame
 
@@ -80,8 +94,12 @@ class Pool:
 
     def render(self, sample: int, size_px: int) -> Float[np.ndarray, "{size_px} {size_px}"]:
         """Return the picture of `sample` in [0, 1], sampled from the source at `size_px`."""
+        return self.render_sizes(sample, (size_px,))[size_px]
+
+    def render_sizes(self, sample: int, sizes_px: Collection[int]) -> dict[int, Float[np.ndarray, "_ _"]]:
+        """Return by size what `render` gives at each of `sizes_px`; several sizes take hardly longer than one."""
         frame = self.frames[sample // self.views_per_frame]
-        return render_image(frame.dataset.image(frame.index), self.view(sample), size_px)
+        return render_sizes(frame.dataset.image(frame.index), self.view(sample), sizes_px)
 
     def coverage(self, sample: int, cells: int) -> Float[np.ndarray, "{cells} {cells}"]:
         """Return how much of every cell of a `cells x cells` map of `sample` shows the picture, in [0, 1]; the rest is padding."""

@@ -134,4 +134,4 @@ def preprocess(
         grey = (grey - low) / torch.where(extent > 0, extent, torch.ones_like(extent))
     mean = torch.tensor(entry.mean, dtype=grey.dtype, device=grey.device).view(1, 3, 1, 1)
     deviation = torch.tensor(entry.std, dtype=grey.dtype, device=grey.device).view(1, 3, 1, 1)
-    return (grey.unsqueeze(1) - mean) / deviation
+    return (grey.unsqueeze(1) - mean).div_(deviation)

@@ -3,13 +3,18 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import MemoryStore
 
 from agglo.core.errors import StoreError
+from agglo.core.seeds import generator
 from agglo.features import Column, FeatureStore, Moments, Storage
+from agglo.features.shards import BLOCK_SAMPLES, ZSTD_LEVEL, Packing, shard_bytes
 from agglo.features.verify import verify_column
 from unit.features.small_store import DIM, GRID, SAMPLES, WHOLE, features, filled
 
@@ -46,6 +51,36 @@ def test_any_zarr_reader_reads_the_same(tmp_path: Path, storage: Storage) -> Non
     assert array.shape == (100, *column.sample_shape)
     for sample in (0, 40, 63, 64, 99):
         assert (np.asarray(array[sample]) == column.read(sample)).all()
+
+
+SHARDS = {  # name: (samples, samples of zeros, their sign)
+    "whole": (BLOCK_SAMPLES, (), 0.0),
+    "short": (5, (), 0.0),
+    "one": (1, (), 0.0),
+    "some of zeros": (7, (0, 3), 0.0),
+    "some of negative zeros": (7, (2,), -0.0),
+    "nothing but zeros": (3, (0, 1, 2), 0.0),
+}
+
+
+@pytest.mark.parametrize(("count", "empty", "zero"), SHARDS.values(), ids=SHARDS)
+@pytest.mark.parametrize(("dtype", "packing"), [("float16", "plain"), ("int8", "plain"), ("int8", "zstd")])
+def test_a_shard_is_what_zarr_writes(
+    count: int, empty: tuple[int, ...], zero: float, dtype: str, packing: Packing
+) -> None:
+    samples = (20 * generator(3, "shard").standard_normal((count, DIM, *GRID))).astype(dtype)
+    samples[list(empty)] = zero
+    files: dict[str, Any] = {}
+    zarr.create_array(
+        store=MemoryStore(files),
+        shape=samples.shape,
+        chunks=(1, *samples.shape[1:]),
+        shards=(BLOCK_SAMPLES, *samples.shape[1:]),
+        dtype=dtype,
+        compressors=[*([ZstdCodec(level=ZSTD_LEVEL)] if packing == "zstd" else []), Crc32cCodec()],
+        config={"write_empty_chunks": len(empty) == count},
+    )[:] = samples
+    assert shard_bytes(samples, packing) == files["c/0/0/0/0"].to_bytes()
 
 
 def test_chunks_of_zeros_which_zarr_leaves_out_are_read(tmp_path: Path) -> None:
