@@ -26,6 +26,7 @@ from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
 from agglo.recipes.patients import pool_samples
 from agglo.recipes.run import run as run_stages
+from agglo.recipes.sources import distil_source, require_stored
 from agglo.train import Place, Watch, fit
 
 CALIBRATION_BATCHES = 8
@@ -48,6 +49,7 @@ class Ground:
     def run(self) -> Run:
         """The run that holds data and features; both are made, or gone on with, here."""
         recipe = self.plan.shared_recipe()
+        require_stored(recipe, "a grid")
         run_stages(recipe, last="extract", tell=self.tell)
         return Run(recipe, self.tell)
 
@@ -81,8 +83,7 @@ class Ground:
         """Return what a recipe's stage 1 learns from: views of the pool with what its teachers saw of them."""
         pool, store = self.features
         samples = pool_samples(recipe, pool, self.run.dataset, self.run.split["train"])
-        size_px = recipe.student.input_px
-        return DistilSource(pool, store, column_names(recipe), size_px=size_px, samples=samples)
+        return distil_source(recipe, pool, store, samples)
 
     def distilled(self, arm: str, seed: int) -> tuple[Path, dict[str, Any]]:
         """Return the student that arm `arm` distils with `seed`, and the facts of its training; trained once for all cells."""

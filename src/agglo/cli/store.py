@@ -37,6 +37,8 @@ def info(
     print(f"{store}: {found['frames']} frames x {found['views_per_frame']} views")
     for row in found["columns"]:
         _tell_column(row)
+    for row in found["online"]:
+        _tell_online(row)
     if plot is not None:
         print(f"{found['compared']['verdict']}\ndrawn in {plot}")
 
@@ -51,6 +53,22 @@ def _tell_column(row: dict[str, Any]) -> None:
         print(
             f"    {row['codes']} codes a token ({row['basis']}) keep {row['energy']:.2%} of the variance; clipped: "
             f"{row['clipped_mean']:.1e} of all values, {row['clipped_worst_block']:.1e} in the worst block"
+        )
+    _tell_figures(row)
+
+
+def _tell_online(row: dict[str, Any]) -> None:
+    known = "its pilot is under way" if row["needs_pilot"] else f"normalised by {row['views']} views"
+    print(f"  {row['teacher']:<12} {row['dim']} wide, looks at each batch anew; {known}")
+    _tell_figures(row)
+
+
+def _tell_figures(row: dict[str, Any]) -> None:
+    if "precision" in row:
+        near = row["precision"]
+        print(
+            f"    looked in bf16: cosine to fp32 {near['cosine_mean']:.5f} (1st percentile {near['cosine_percentile_1']:.5f}), "
+            f"relative error {near['relative_error']:.4f}, {near['speedup']:.2f} times as fast"
         )
     if "spectrum" in row:
         spectrum = row["spectrum"]

@@ -92,11 +92,19 @@ class TeacherConfig(Section):
     map: str | None = Field(
         None, description="which of its maps (`agglo teachers` lists them); by default the usual one"
     )
+    mode: Literal["stored", "online"] | None = Field(
+        None,
+        description="whether it looks once for all or at each batch anew; by default as `store.mode` says",
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="bf16: autocast, refused where what the teacher sees would differ too much"
+    )
 
     @model_serializer(mode="wrap")
     def _without_a_choice_not_made(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
-        """Leave out `map` where none is asked for: what was made before there was a choice stays valid."""
-        return {name: value for name, value in dump(self).items() if name != "map" or value is not None}
+        """Leave out what has its usual value: what was made before there was a choice stays valid."""
+        usual = {"map": None, "mode": None, "precision": "fp32"}
+        return {key: value for key, value in dump(self).items() if key not in usual or value != usual[key]}
 
     @property
     def key(self) -> str:
@@ -107,6 +115,9 @@ class TeacherConfig(Section):
 class StoreConfig(Section):
     """How the teachers' features are kept (docs/store.md)."""
 
+    mode: Literal["stored", "online"] = Field(
+        "stored", description="online: keep none, and let the teachers look at each batch (docs/extract.md)"
+    )
     dtype: Literal["fp16", "int8", "int8-zstd"] = Field(
         "fp16", description="int8: a quarter of fp32's bytes; int8-zstd: a fifth, slower to read"
     )
@@ -114,7 +125,8 @@ class StoreConfig(Section):
         None, description="codes a token, at most every teacher's width; by default all"
     )
     pilot_views: Positive = Field(
-        256, description="views of the train split, evenly spread, that int8's scale is fitted to"
+        256,
+        description="views of the train split, evenly spread, that int8's scale and online teachers' normalisers are fitted to",
     )
 
 
@@ -202,6 +214,10 @@ class Recipe(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
     device: DeviceConfig = DeviceConfig()
+
+    def is_online(self, teacher: TeacherConfig) -> bool:
+        """Return whether a teacher of the recipe looks at each batch anew instead of once for all."""
+        return (teacher.mode or self.store.mode) == "online"
 
     @model_validator(mode="after")
     def _teachers_differ(self) -> "Recipe":

@@ -6,6 +6,7 @@ from agglo.distill.folding import folded
 from agglo.distill.heads import HEADS, Head, make_head
 from agglo.distill.losses import LOSSES, Loss
 from agglo.distill.objective import SUMMARY, DistilTask, Drawing, Extras, TeacherTarget
+from agglo.distill.online import OnlineTask
 from agglo.distill.source import DistilSource
 from agglo.distill.through_decoder import ThroughDecoder
 
@@ -23,6 +24,7 @@ __all__ = [
     "Head",
     "HeadPlan",
     "Loss",
+    "OnlineTask",
     "Sizes",
     "StandIn",
     "TeacherTarget",

@@ -12,6 +12,7 @@ names the block.)
 
 import hashlib
 import zipfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int8
 
 from agglo.core.errors import StoreError
-from agglo.core.files import fingerprint, read_json, sha256_of, write_atomic, write_json_once
+from agglo.core.files import fingerprint, read_json, sha256_of, write_atomic, write_json, write_json_once
 from agglo.features.codec import Codec, Codes
-from agglo.features.moments import Moments, load_mask, reduce_in_order
+from agglo.features.moments import Moments, load_mask, moments_of, reduce_in_order
 from agglo.features.samples import Samples
 from agglo.features.shards import BLOCK_SAMPLES, ShardReader, array_metadata, shard_bytes, shard_file
 from agglo.features.spec import ColumnSpec
@@ -55,6 +56,21 @@ class Column:
     def needs_pilot(self) -> bool:
         """Whether a codec must be fitted before a block can be written."""
         return self.spec.storage.is_coded and not self.codec_file.exists()
+
+    @property
+    def pilot_views(self) -> int | None:
+        """Views of the train split that a coded column's codec is fitted to; None for all of them."""
+        return self.spec.storage.pilot_views
+
+    def freeze(self, moments: Moments, about: Mapping[str, Any]) -> None:
+        """Fit the codec to the pilot's moments and freeze it; of several processes the first one wins.
+
+        Raises:
+            FeatureMismatch: the pilot's features do not vary.
+        """
+        codec = Codec.fit(moments, self.spec.storage)
+        write_json(self.folder / "pilot.json", about)
+        codec.save_once(self.codec_file)
 
     @cached_property
     def codec(self) -> Codec | None:
@@ -116,9 +132,7 @@ class Column:
         is_picture: Bool[np.ndarray, "samples h w"],
     ) -> Moments:
         """Return the statistics of those cells of counted samples that show the picture."""
-        counted = np.array([self.samples.is_counted(sample) for sample in samples])
-        tokens = np.moveaxis(features, 1, -1)[is_picture & counted[:, None, None]]
-        return Moments.of(tokens.astype(np.float32))
+        return moments_of(self.samples, samples, features, is_picture)
 
     def write_codes(
         self,

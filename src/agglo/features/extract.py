@@ -1,20 +1,17 @@
 """Extraction: every teacher looks once at every view of the pool; what it sees goes into the store, block by block.
 
 Blocks that are there are left alone, so the same command goes on after a kill, and a new teacher costs only its own column. A coded
-column has its pilot first. How a teacher looks is `looking`.
+column has its pilot first. How a teacher looks is `looking`, what happens at the same time is `pipeline`.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float
 
 from agglo.core.locks import locked
 from agglo.core.progress import Progress, silent
@@ -22,8 +19,11 @@ from agglo.core.share import ALL, Share
 from agglo.features.codec import Storage
 from agglo.features.column import Column
 from agglo.features.looking import Looker, ReadyTeacher
+from agglo.features.online import OnlineColumn, folder_of
 from agglo.features.pilot import Pilot
+from agglo.features.pipeline import Job, work_off
 from agglo.features.pool import Pool
+from agglo.features.precision import agreement_in, require_safe
 from agglo.features.store import FeatureStore
 
 _log = logging.getLogger(__name__)
@@ -37,15 +37,6 @@ class Effort:
     blocks: int
     wall_s: float
     forward_s: float
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Samples that a teacher is to look at, and what is then done with its features and coverage."""
-
-    name: str
-    samples: Sequence[int]
-    keep: Callable[..., None]
 
 
 def fill_store(
@@ -95,56 +86,79 @@ class Filler:
         folder: Path,
         looker: Looker,
         storage: Storage | None = None,
+        online: Mapping[str, ReadyTeacher] | None = None,
     ) -> None:
-        """Open or make the store in `folder` and a column for each of `sources`.
+        """Open or make the store in `folder` and a column for each of `sources`; of `online` teachers there are statistics alone.
 
         Raises:
             StoreError: the folder holds other samples, or a column made from other weights or kept otherwise.
+            FeatureMismatch: a teacher that is to look in bfloat16 sees too much else than in float32.
         """
         store = FeatureStore.create(folder, pool.samples)
-        self.pool, self.sources, self.looker, self.folder = pool, sources, looker, folder
+        storage, online = storage or Storage(), online or {}
+        self.pool, self.sources, self.looker, self.folder = pool, {**sources, **online}, looker, folder
+        self._require_safe({name: store.folder / "columns" / name for name in sources})
+        self._require_safe({name: folder_of(store.folder, name) for name in online})
+        self.online = {name: _online(store, name, source, storage) for name, source in online.items()}
         self.columns = {name: _column(store, name, source, storage) for name, source in sources.items()}
 
+    def _require_safe(self, folders: Mapping[str, Path]) -> None:
+        """Ask for teachers in bfloat16 whether they may, before a column of theirs is made; of several processes one asks."""
+        doubtful = [name for name in folders if self.sources[name].precision != "fp32"]
+        if all(agreement_in(folders[name]) for name in doubtful):
+            return
+        with locked(self.folder / ".pilot.lock", on_wait=_wait_for_pilot):
+            for name in doubtful:
+                require_safe(folders[name], name, self.pool, self.sources[name], self.looker)
+
     def settle(self, progress: Progress = silent) -> None:
-        """Make the pilots of coded columns that lack theirs; of several processes one does it, and the others wait.
+        """Make the pilots of coded columns and online teachers that lack theirs; of several processes one does it, the others wait.
 
         Raises:
             FeatureMismatch: features of a pilot do not vary.
         """
-        pilots = {
-            name: Pilot(column) for name, column in self.columns.items() if column.spec.storage.is_coded
-        }
+        coded = {name: Pilot(column) for name, column in self.columns.items() if column.spec.storage.is_coded}
+        pilots = {**coded, **{name: Pilot(column) for name, column in self.online.items()}}
         if not any(pilot.is_open for pilot in pilots.values()):
             return
         with locked(self.folder / ".pilot.lock", on_wait=_wait_for_pilot):
+            missing = [(portion, name) for name, pilot in pilots.items() for portion in pilot.missing()]
             jobs = [
-                _Job(name, pilot.portions[portion], partial(pilot.write, portion))
-                for name, pilot in pilots.items()
-                for portion in pilot.missing()
+                Job(
+                    name,
+                    self.sources[name],
+                    pilots[name].portions[portion],
+                    partial(pilots[name].write, portion),
+                )
+                for portion, name in sorted(missing, key=lambda each: each[0])
             ]
-            self._work_off(
-                jobs, lambda done, seconds: progress(done, len(jobs), f"{jobs[done - 1].name} pilot")
+            work_off(
+                self.pool,
+                jobs,
+                self.looker,
+                lambda done, seconds: progress(done, len(jobs), f"{jobs[done - 1].name} pilot"),
             )
             for pilot in pilots.values():
                 pilot.freeze()
 
     def missing(self, share: Share = ALL) -> list[Work]:
-        """Return the missing blocks of a share: one of every column first, so that it is known early how long each takes."""
-        by_column = []
-        for place, (name, column) in enumerate(self.columns.items()):
-            first = place * column.num_blocks
-            by_column.append(
-                [(name, block) for block in column.missing_blocks() if share.takes(first + block)]
-            )
-        firsts = [blocks[0] for blocks in by_column if blocks]
-        return firsts + [work for blocks in by_column for work in blocks[1:]]
+        """Return the missing blocks of a share, block by block: what several teachers look at is rendered for all of them at once,
+        and it is known early how long each takes."""
+        missing = {
+            (block, place): (name, block)
+            for place, (name, column) in enumerate(self.columns.items())
+            for block in column.missing_blocks()
+            if share.takes(place * column.num_blocks + block)
+        }
+        return [missing[place] for place in sorted(missing)]
 
     def fill(self, work: Sequence[Work], progress: Progress = silent) -> None:
         """Make the blocks of `work` in this order."""
         pace = Pace(self.columns)
         jobs = [
-            _Job(name, self.columns[name].block_range(block), partial(self.columns[name].write_block, block))
+            Job(name, self.sources[name], column.block_range(block), partial(column.write_block, block))
             for name, block in work
+            for column in [self.columns[name]]
         ]
 
         def tell(done: int, seconds: float) -> None:
@@ -152,36 +166,25 @@ class Filler:
             pace.note(job.name, len(job.samples), seconds)
             progress(done, len(jobs), job.name, left_s=pace.left_s(work[done:]))
 
-        self._work_off(jobs, tell)
-
-    def _work_off(self, jobs: Sequence[_Job], tell: Callable[[int, float], None]) -> None:
-        """Do `jobs` in order; the next one's pictures are rendered while a teacher looks at those of the one before it."""
-        last = time.monotonic()
-        with ThreadPoolExecutor(max_workers=1) as ahead:
-            pictures = [ahead.submit(self._render, job) for job in jobs[:1]]
-            for done, job in enumerate(jobs, start=1):
-                rendered = pictures.pop().result()
-                pictures = [ahead.submit(self._render, coming) for coming in jobs[done : done + 1]]
-                features = self.looker.look(self.sources[job.name], rendered)
-                coverage = self._coverage(job)
-                seconds, last = time.monotonic() - last, time.monotonic()
-                job.keep(features, coverage, seconds=seconds)
-                tell(done, seconds)
-
-    def _render(self, job: _Job) -> Float[np.ndarray, "samples size size"]:
-        size_px = self.sources[job.name].teacher.spec.input_px
-        return np.stack([self.pool.render(sample, size_px) for sample in job.samples])
-
-    def _coverage(self, job: _Job) -> Float[np.ndarray, "samples cells cells"]:
-        cells = self.columns[job.name].grid[0]
-        return np.stack([self.pool.coverage(sample, cells) for sample in job.samples])
+        work_off(self.pool, jobs, self.looker, tell)
 
 
 def _wait_for_pilot(holder: str) -> None:
     _log.warning("waiting for %s, which makes the pilot", holder)
 
 
-def _column(store: FeatureStore, name: str, source: ReadyTeacher, storage: Storage | None) -> Column:
+def _online(store: FeatureStore, name: str, source: ReadyTeacher, storage: Storage) -> OnlineColumn:
+    spec = source.teacher.spec
+    about = {
+        "dim": spec.dim,
+        "grid": list(spec.grid),
+        "identity": dict(source.identity),
+        "pilot_views": storage.pilot_views,
+    }
+    return OnlineColumn.create(store.folder, store.samples, name, about)
+
+
+def _column(store: FeatureStore, name: str, source: ReadyTeacher, storage: Storage) -> Column:
     spec = source.teacher.spec
     return store.add_column(
         name, dim=spec.dim, grid=spec.grid, identity=dict(source.identity), storage=storage

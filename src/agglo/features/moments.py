@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from agglo.core.files import write_atomic
+from agglo.features.samples import Samples
 
 PIECE_TOKENS = 4096
 """Tokens whose products are summed in float32: enough for full speed, few enough for rounding not to add up."""
@@ -100,6 +101,18 @@ def _of_piece(tokens: Float32[np.ndarray, "tokens dim"]) -> Moments:
     rest = deviations.mean(axis=0, dtype=np.float64)
     scatter = (deviations.T @ deviations).astype(np.float64) - count * np.outer(rest, rest)
     return Moments(count, centre + rest, scatter)
+
+
+def moments_of(
+    of: Samples,
+    samples: range | tuple[int, ...],
+    features: Float[np.ndarray, "samples dim h w"],
+    is_picture: Bool[np.ndarray, "samples h w"],
+) -> Moments:
+    """Return the statistics of those cells of `samples`, as far as `of` counts them, that show the picture."""
+    counted = np.array([of.is_counted(sample) for sample in samples])
+    tokens = np.moveaxis(features, 1, -1)[is_picture & counted[:, None, None]]
+    return Moments.of(tokens.astype(np.float32))
 
 
 def reduce_in_order(parts: Iterable[Moments], dim: int) -> Moments:

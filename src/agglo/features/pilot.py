@@ -1,46 +1,83 @@
-"""The pilot of a coded column: a first look at some views of the train split, from which the codec is fitted and then frozen.
+"""A pilot: a first look at some views of the train split, from which what a column rests on is made and then frozen: the codec of a
+coded column, the statistics of an online one.
 
 The views are spread evenly over those that statistics count, and are looked at in small portions, each of which leaves its
 statistics and a marker: a kill costs one portion, several processes may share the work, and the codec is that of all portions
-merged in their order. Once it is frozen, portions are removed; nothing that joins the store later changes it. The teacher looks
+merged in their order. Once that is frozen, portions are removed; nothing that joins the store later changes it. The teacher looks
 at these views again when their blocks come.
 """
 
 import shutil
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float16
+from jaxtyping import Bool, Float, Float16
 
-from agglo.core.files import read_json, write_json, write_json_once
-from agglo.features.codec import Codec
-from agglo.features.column import SHOWS_PICTURE, Column
+from agglo.core.files import read_json, write_json_once
+from agglo.features.column import SHOWS_PICTURE
 from agglo.features.moments import Moments, reduce_in_order
+from agglo.features.samples import Samples
 
 PORTION_VIEWS = 16
+
+
+@runtime_checkable
+class Piloted(Protocol):
+    """What rests on a pilot.
+
+    Attributes:
+        folder: of its own.
+        samples: of the store.
+        dim: width of its features.
+    """
+
+    folder: Path
+    samples: Samples
+    dim: int
+
+    @property
+    def pilot_views(self) -> int | None:
+        """Views to look at; None for all that statistics count."""
+
+    @property
+    def needs_pilot(self) -> bool:
+        """Whether the pilot has not come to its end."""
+
+    def moments_of(
+        self,
+        samples: range | tuple[int, ...],
+        features: Float[np.ndarray, "samples dim h w"],
+        is_picture: Bool[np.ndarray, "samples h w"],
+    ) -> Moments:
+        """Return the statistics of those cells of counted samples that show the picture."""
+
+    def freeze(self, moments: Moments, about: Mapping[str, Any]) -> None:
+        """Make of the pilot's statistics what is frozen, and keep `about` (views, tokens, seconds) in `pilot.json`."""
 
 
 class Pilot:
     """The pilot of one column."""
 
-    def __init__(self, column: Column) -> None:
-        """Take a coded column."""
+    def __init__(self, column: Piloted) -> None:
+        """Take a coded or an online column."""
         self.column, self.folder = column, column.folder / "pilot"
 
     @cached_property
     def portions(self) -> tuple[tuple[int, ...], ...]:
         """Samples to look at, `PORTION_VIEWS` at a time."""
-        views = self.column.samples.spread(self.column.spec.storage.pilot_views or len(self.column.samples))
+        views = self.column.samples.spread(self.column.pilot_views or len(self.column.samples))
         return tuple(views[start : start + PORTION_VIEWS] for start in range(0, len(views), PORTION_VIEWS))
 
     @property
     def is_open(self) -> bool:
-        """Whether there is anything left to do: portions to look at, a codec to freeze, or portions to clear away."""
+        """Whether there is anything left to do: portions to look at, something to freeze, or portions to clear away."""
         return self.column.needs_pilot or self.folder.exists()
 
     def missing(self) -> list[int]:
-        """Return the portions that have not been looked at; none once the codec is frozen."""
+        """Return the portions that have not been looked at; none once all is frozen."""
         if not self.column.needs_pilot:
             return []
         return [place for place in range(len(self.portions)) if not self._marker(place).exists()]
@@ -53,7 +90,7 @@ class Pilot:
         *,
         seconds: float = 0.0,
     ) -> None:
-        """Keep the statistics of a portion, unless the codec is frozen meanwhile; `seconds` is what it has cost."""
+        """Keep the statistics of a portion, unless all is frozen meanwhile; `seconds` is what it has cost."""
         moments = self.column.moments_of(self.portions[portion], features, coverage >= SHOWS_PICTURE)
         try:
             moments.save(self._moments(portion))
@@ -63,7 +100,7 @@ class Pilot:
                 raise  # no other process has tidied up: the folder is really gone
 
     def freeze(self) -> None:
-        """Fit the codec to all portions and freeze it, unless that was done; of several processes the first one wins.
+        """Have frozen what all portions make, unless that was done; of several processes the first one wins.
 
         Raises:
             FeatureMismatch: the pilot's features do not vary.
@@ -80,15 +117,13 @@ class Pilot:
             moments = reduce_in_order(
                 (Moments.load(self._moments(place)) for place in places), self.column.dim
             )
-            codec = Codec.fit(moments, self.column.spec.storage)
             seconds = sum(read_json(self._marker(place))["seconds"] for place in places)
             about = {
                 "views": sum(map(len, self.portions)),
                 "tokens": moments.count,
                 "seconds": round(seconds, 3),
             }
-            write_json(self.column.folder / "pilot.json", about)
-            codec.save_once(self.column.codec_file)
+            self.column.freeze(moments, about)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _marker(self, portion: int) -> Path:

@@ -2,7 +2,7 @@
 
 A sample is one view of one frame. Block `b` of a column is one shard file with samples `64 b … 64 b + 63`, a file of statistics,
 and, written last, a marker with the SHA-256 of both. A block without a marker does not exist and is done anew, so a kill at any
-moment costs at most one block. Single samples inside a shard carry CRC-32C checksums that are verified on every read.
+moment costs the blocks under way at most. Single samples inside a shard carry CRC-32C checksums that are verified on every read.
 
     store.json                      samples: dataset, frames, views per frame, view recipe, seed, which frames are counted
     columns/TEACHER/column.json     identity: weights, preprocessing, width, grid, how features are kept

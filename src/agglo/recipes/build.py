@@ -18,11 +18,12 @@ from agglo.features.looking import ReadyTeacher
 from agglo.features.pool import Pool
 from agglo.recipes.decoders import decoder
 from agglo.recipes.decoders import decoder_options as decoder_options
-from agglo.recipes.distil_parts import column_names, shares_of, summary_names, task_of
+from agglo.recipes.distil_parts import shares_of, summary_names, task_of
 from agglo.recipes.norms import norm_problems, with_norms
+from agglo.recipes.sources import columns_of
 from agglo.recipes.teacher_decoder import check_drawing, drawing_of
 from agglo.recipes.teachers import missing_weights as missing_weights
-from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
+from agglo.recipes.teachers import own_identity, own_precision, teacher_entry, weights_sha256
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import EMBED_DIM as EMBED_DIM
 from agglo.students import NECKS, Student, build_student, locate
@@ -160,7 +161,7 @@ def ready_teacher(config: TeacherConfig) -> ReadyTeacher:
     """Return a teacher ready to look, with the identity of its weights."""
     entry = teacher_entry(config)
     teacher = build_from_entry(entry, weights=config.weights, input_px=config.input_px)
-    return ReadyTeacher(entry, teacher, teacher_identity(config))
+    return ReadyTeacher(entry, teacher, teacher_identity(config), config.precision)
 
 
 def teacher_identity(config: TeacherConfig) -> dict[str, object]:
@@ -174,6 +175,7 @@ def teacher_identity(config: TeacherConfig) -> dict[str, object]:
         "std": list(entry.std),
         "intensity": entry.intensity,
         **own_identity(entry),
+        **own_precision(config),
     }
 
 
@@ -192,9 +194,8 @@ def student(recipe: Recipe, *, stream: str) -> Student:
 
 def distil_task(recipe: Recipe, store: FeatureStore) -> DistilTask:
     """Build stage 1: the student, a head and a frozen normaliser for each teacher, the balancer."""
-    columns = {name: store.column(name) for name in column_names(recipe)}
     learner = with_norms(student(recipe, stream="distil"), recipe.distill.norm)
-    return task_of(recipe.distill, columns, learner, drawing_of(recipe))
+    return task_of(recipe.distill, columns_of(recipe, store), learner, drawing_of(recipe))
 
 
 def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: int) -> AlignTask:

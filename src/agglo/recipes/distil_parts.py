@@ -20,6 +20,7 @@ from agglo.distill import (
     make_head,
 )
 from agglo.features import UNIT_VARIANCE, Column, make_normaliser
+from agglo.features.online import OnlineColumn
 from agglo.recipes.teachers import teacher_entry
 from agglo.students import Student
 
@@ -38,7 +39,10 @@ def column_names(recipe: Recipe) -> list[str]:
 
 
 def task_of(
-    config: DistilConfig, columns: Mapping[str, Column], learner: Student, drawing: Drawing | None = None
+    config: DistilConfig,
+    columns: Mapping[str, Column | OnlineColumn],
+    learner: Student,
+    drawing: Drawing | None = None,
 ) -> DistilTask:
     """Return stage 1's task: the student, a head and a frozen normaliser for each column, the balancer, masks if asked for."""
     plans = head_plans(config, columns)
@@ -67,7 +71,7 @@ def task_of(
     )
 
 
-def head_plans(config: DistilConfig, columns: Mapping[str, Column]) -> dict[str, HeadPlan]:
+def head_plans(config: DistilConfig, columns: Mapping[str, Column | OnlineColumn]) -> dict[str, HeadPlan]:
     """Return how the head for each column is built; all are as wide inside as the widest. Summaries meet on their one cell."""
     hidden_dim = max(column.dim for column in columns.values())
     plans = {

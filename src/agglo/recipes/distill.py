@@ -10,15 +10,16 @@ from safetensors.torch import save_file
 from agglo.config.schema import Recipe
 from agglo.core.files import write_atomic
 from agglo.core.runlog import RunLog, read_log
-from agglo.distill import DistilSource, DistilTask, save_heads
+from agglo.distill import DistilTask, HeadPlan, OnlineTask, save_heads
 from agglo.distill.alarm import AlarmHook
 from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE
 from agglo.features import Normaliser
 from agglo.recipes import build
 from agglo.recipes.context import Run
-from agglo.recipes.distil_parts import column_names, expected_loss, head_plans
-from agglo.recipes.extract import identity_of, kept_as, pool_and_store
+from agglo.recipes.distil_parts import expected_loss, head_plans
+from agglo.recipes.extract import identity_of, kept_as, online_as, pool_and_store
 from agglo.recipes.patients import pool_samples
+from agglo.recipes.sources import columns_of, distil_source, online_teachers
 from agglo.recipes.stage import Facts
 from agglo.students import Student
 from agglo.train import Place, Watch, fit
@@ -31,7 +32,7 @@ def distill(run: Run) -> bool:
     recipe = run.recipe
     stage = run.stage(
         "distill",
-        _settings(recipe),
+        _settings(run),
         after=["dataset", "extract"],
         is_whole=lambda: student_file(run).exists(),
         is_together=True,
@@ -40,17 +41,15 @@ def distill(run: Run) -> bool:
     def work() -> Facts:
         pool, store = pool_and_store(run)
         samples = pool_samples(recipe, pool, run.dataset, run.split["train"])
-        source = DistilSource(
-            pool, store, column_names(recipe), size_px=recipe.student.input_px, samples=samples
-        )
+        source = distil_source(recipe, pool, store, samples)
         plan = build.plan(recipe.distill, seed=recipe.seed, num_samples=len(source))
         task = build.distil_task(recipe, store)
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
         watch = Watch(progress=run.tell("distill"), hook=alarm_for(recipe))
-        state = fit(task, source, plan, place, watch)
+        state = fit(with_online_teachers(recipe, task), source, plan, place, watch)
         if not run.team.is_first:
             return {}
-        keep(task, source, run)
+        keep(task, head_plans(recipe.distill, columns_of(recipe, store)), run)
         weights = final_weights(read_log(stage.folder / "log.jsonl"))
         return {
             "teacher_weights": weights,
@@ -69,8 +68,9 @@ def distill(run: Run) -> bool:
     return stage.run(work)
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
+def _settings(run: Run) -> dict[str, Any]:
     """Return what of a recipe decides what the student learns from the teachers, JSON-like."""
+    recipe = run.recipe
     return {
         "teachers": [identity_of(teacher) for teacher in recipe.teachers],  # heads are kept in this order
         "distill": build.training_settings(recipe.distill),
@@ -78,7 +78,14 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "precision": recipe.device.precision,
         "seed": recipe.seed,
         **kept_as(recipe),
+        **online_as(run),
     }
+
+
+def with_online_teachers(recipe: Recipe, task: DistilTask) -> DistilTask | OnlineTask:
+    """Return stage 1's task with the teachers that look at each batch beside it; the task itself where there are none."""
+    online = {each.key: build.ready_teacher(each) for each in online_teachers(recipe)}
+    return OnlineTask(task, online) if online else task
 
 
 def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -90,9 +97,8 @@ def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def keep(task: DistilTask, source: DistilSource, run: Run) -> None:
+def keep(task: DistilTask, plans: Mapping[str, HeadPlan], run: Run) -> None:
     """Write what a finished training leaves: the heads, folded, and last the student, by which the stage is known to be whole."""
-    plans = head_plans(run.recipe.distill, source.columns)
     file = student_file(run)
     save_heads(task, plans, file.with_name(HEADS_FILE), input_px=run.recipe.student.input_px)
     save_student(task.student, file)

@@ -5,6 +5,7 @@ from agglo.config.stages import TrainingConfig
 from agglo.core.errors import WeightsError
 from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.recipes import build
+from agglo.recipes.sources import online_teachers
 from agglo.recipes.teachers import teacher_entry
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import build_student, count_parameters, locate
@@ -53,11 +54,14 @@ def _init(recipe: Recipe) -> str:
 
 
 def _store(recipe: Recipe) -> str:
-    store = recipe.store
+    store, online = recipe.store, [teacher.key for teacher in online_teachers(recipe)]
+    if len(online) == len(recipe.teachers):
+        return f"none: the teachers look at each batch; normalised by a pilot of {store.pilot_views} views"
     pilot = (
         f", scale fitted to a pilot of {store.pilot_views} views" if build.storage(recipe).is_coded else ""
     )
-    return f"features as {store.dtype}{f', {store.pca} codes a token' if store.pca else ''}{pilot}"
+    anew = f"; {', '.join(online)} look at each batch" if online else ""
+    return f"features as {store.dtype}{f', {store.pca} codes a token' if store.pca else ''}{pilot}{anew}"
 
 
 def _data(recipe: Recipe) -> str:

@@ -1,7 +1,7 @@
 """The extract stage: the teachers look at every stored view."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ from agglo.core.files import fingerprint
 from agglo.features import Column, FeatureStore, Samples
 from agglo.features.extract import Filler
 from agglo.features.looking import Looker, ReadyTeacher
-from agglo.features.pool import Pool
+from agglo.features.online import OnlineColumn
+from agglo.features.pool import ONCE_THROUGH_BYTES, Pool
 from agglo.recipes import build
 from agglo.recipes.context import Run
-from agglo.recipes.distil_parts import column_names
+from agglo.recipes.distil_parts import summary_names
 from agglo.recipes.ray_workers import fill_by_ray
+from agglo.recipes.sources import columns_of, online_teachers
 from agglo.recipes.stage import Facts
 from agglo.recipes.summaries import sources_of
-from agglo.recipes.teachers import own_identity, teacher_entry, weights_sha256
+from agglo.recipes.teachers import own_identity, own_precision, teacher_entry, weights_sha256
 from agglo.recipes.workers import own_device
 
 
@@ -44,10 +46,12 @@ def extract(run: Run) -> bool:
     )
 
     def work() -> Facts | None:
+        online = {teacher.key for teacher in online_teachers(recipe)}
         sources = sources_of(recipe)
-        pool = build.pool(recipe, run.dataset, run.split)
+        pool = build.pool(recipe, run.dataset, run.split).with_cache(ONCE_THROUGH_BYTES)
         looker = Looker(own_device(build.device(recipe).settle(), os.environ))
-        filler = Filler(pool, sources, store_folder(run), looker, build.storage(recipe))
+        stored, asked_anew = _parted(sources, online)
+        filler = Filler(pool, stored, store_folder(run), looker, build.storage(recipe), asked_anew)
         filler.settle(run.tell("pilot"))
         if run.ray_workers:
             fill_by_ray(run, filler, workers=run.ray_workers, progress=run.tell("extract"))
@@ -55,16 +59,18 @@ def extract(run: Run) -> bool:
             filler.fill(filler.missing(run.share), run.tell("extract"))
             run.team.meet()
         store = FeatureStore.open(store_folder(run))
-        if any(store.column(name).missing_blocks() for name in sources):
+        if any(store.column(name).missing_blocks() for name in stored):
             return None  # other processes are still at their shares; the last one to end says that the stage is done
         return {
             "frames": len(pool.frames),
             "samples": len(pool),
             "labels": "none",
-            "wall_s": round(sum(store.column(name).seconds for name in sources), 2),
+            "wall_s": round(sum(each.seconds for each in columns_of(recipe, store).values()), 2),
             "forward_s_of_last_call": round(looker.forward_s, 2),
             "kept_as": recipe.store.model_dump(mode="json"),
-            "teachers": {teacher.key: _facts_of(sources[teacher.key]) for teacher in recipe.teachers},
+            "teachers": {
+                each.key: _facts_of(sources[each.key], each.key in online) for each in recipe.teachers
+            },
         }
 
     return stage.run(work)
@@ -81,8 +87,18 @@ def _is_whole(run: Run) -> bool:
     if not all(_is_as_seen(teacher, seen[teacher.key]) for teacher in teachers):
         return False
     store = FeatureStore.open(store_folder(run))
-    names = column_names(run.recipe)
-    return all(name in store.teachers and _is_kept(run, store.column(name)) for name in names)
+    if not all(_is_there(run, store, teacher) for teacher in teachers):
+        return False
+    summaries = summary_names(run.recipe).values()
+    return all(name in store.teachers and _is_kept(run, store.column(name)) for name in summaries)
+
+
+def _is_there(run: Run, store: FeatureStore, teacher: TeacherConfig) -> bool:
+    if run.recipe.is_online(teacher):
+        return teacher.key in OnlineColumn.names(store.folder) and not (
+            OnlineColumn.open(store.folder, store.samples, teacher.key).needs_pilot
+        )
+    return teacher.key in store.teachers and _is_kept(run, store.column(teacher.key))
 
 
 def _is_kept(run: Run, column: Column) -> bool:
@@ -97,8 +113,8 @@ def _is_as_seen(config: TeacherConfig, facts: Mapping[str, Any]) -> bool:
     entry = teacher_entry(config)
     size_px = config.input_px or entry.input_px
     weights = identity_of(config)["sha256"]
-    own = own_identity(entry)
-    is_same = all(facts.get(key) == own.get(key) for key in ("map", "architecture"))
+    own = {**own_identity(entry), **own_precision(config)}
+    is_same = all(facts.get(key) == own.get(key) for key in ("map", "architecture", "precision"))
     return bool(facts["weights_sha256"] == weights and facts["input_px"] == size_px and is_same)
 
 
@@ -120,9 +136,30 @@ def kept_as(recipe: Recipe) -> dict[str, object]:
     return {"store": asdict(storage)} if storage.is_coded else {}
 
 
-def _facts_of(source: ReadyTeacher) -> Facts:
+def online_as(run: Run) -> dict[str, object]:
+    """Return which teachers look online, by the statistics that they are normalised by, for the settings of the stages that learn
+    from them; nothing where none does."""
+    recipe, store = run.recipe, store_folder(run)
+    names = [teacher.key for teacher in online_teachers(recipe)]
+    if not names:
+        return {}
+    samples = FeatureStore.open(store).samples
+    return {"online": {name: OnlineColumn.open(store, samples, name).fingerprint for name in names}}
+
+
+def _parted(
+    sources: Mapping[str, ReadyTeacher], online: Collection[str]
+) -> tuple[dict[str, ReadyTeacher], dict[str, ReadyTeacher]]:
+    """Return the teachers whose features are stored, and those that look online."""
+    stored = {name: source for name, source in sources.items() if name not in online}
+    return stored, {name: sources[name] for name in sources if name in online}
+
+
+def _facts_of(source: ReadyTeacher, is_online: bool) -> Facts:
     entry, spec = source.entry, source.teacher.spec
     return {
+        **({"mode": "online"} if is_online else {}),
+        **({"precision": source.precision} if source.precision != "fp32" else {}),
         "family": entry.family,
         "licence": entry.licence,
         "restriction": entry.restriction,
@@ -144,6 +181,7 @@ def identity_of(config: TeacherConfig) -> dict[str, object]:
         "input_px": config.input_px,
         "sha256": weights_sha256(config),
         **own_identity(teacher_entry(config)),
+        **own_precision(config),
     }
 
 

@@ -14,6 +14,7 @@ from agglo.core.errors import ConfigError, RunFolderError
 from agglo.core.progress import Progress, silent
 from agglo.features.extract import Filler, Work
 from agglo.features.looking import Looker, ReadyTeacher
+from agglo.features.pool import ONCE_THROUGH_BYTES
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.summaries import sources_of
@@ -100,7 +101,7 @@ class Worker:
         work = [(str(name), int(block)) for name, block in row["work"]]
         if missing := dict(work).keys() - self.sources.keys():
             self.sources |= sources_of(self.run.recipe, *missing)
-        pool = build.pool(self.run.recipe, self.run.dataset, self.run.split)
+        pool = build.pool(self.run.recipe, self.run.dataset, self.run.split).with_cache(ONCE_THROUGH_BYTES)
         Filler(
             pool, self.sources, self.run.folder / "features", self.looker, build.storage(self.run.recipe)
         ).fill(work)

@@ -13,13 +13,19 @@ from agglo.core.progress import Progress, silent
 from agglo.evaluate.similarity import Spectrum
 from agglo.features import Column, FeatureStore, Storage
 from agglo.features.codec import Dtype
+from agglo.features.online import OnlineColumn
+from agglo.features.precision import agreement_in
 from agglo.features.requantise import fidelity, is_half_replaced, replace_column, requantise
 from agglo.features.verify import Problem, drop_column, prune, verify
 from agglo.recipes import build
 
 
 def store_info(folder: Path) -> dict[str, Any]:
-    """Return `{frames, views_per_frame, columns: [{teacher, dim, grid, dtype, codes, blocks, missing_blocks, megabytes, …}]}`.
+    """Return `{frames, views_per_frame, columns: [{teacher, dim, grid, dtype, codes, blocks, missing_blocks, megabytes, …}],
+    online}`.
+
+    Columns of teachers that looked in bfloat16 have `precision`: how near that came to float32. `online` lists teachers that look
+    at each batch anew.
 
     Whole columns also have `spectrum`: effective rank, components that hold 90 and 99 % of the variance, total variance, and the
     share of the mean square that the mean token alone makes up.
@@ -32,6 +38,7 @@ def store_info(folder: Path) -> dict[str, Any]:
         "frames": len(store.samples.frames),
         "views_per_frame": store.samples.views_per_frame,
         "columns": [_row(name, store.column(name)) for name in store.teachers],
+        "online": [_online_row(store, name) for name in OnlineColumn.names(folder)],
     }
 
 
@@ -47,6 +54,7 @@ def store_problems(folder: Path, recipe: Recipe | None = None) -> list[Problem]:
     strangers = [
         problem
         for teacher in (recipe.teachers if recipe else ())
+        if recipe is not None and not recipe.is_online(teacher)
         for problem in _against_recipe(store, teacher)
     ]
     return strangers + verify(store)
@@ -153,7 +161,20 @@ def _row(name: str, column: Column) -> dict[str, Any]:
     }
     if column.spec.storage.is_coded and not column.needs_pilot:
         row |= _coding(column)
+    if precision := agreement_in(column.folder):
+        row["precision"] = precision
     if not row["missing_blocks"]:
+        row["spectrum"] = Spectrum.of(column.moments().covariance, column.moments().mean).to_json()
+    return row
+
+
+def _online_row(store: FeatureStore, name: str) -> dict[str, Any]:
+    column = OnlineColumn.open(store.folder, store.samples, name)
+    row: dict[str, Any] = {"teacher": name, "dim": column.dim, "needs_pilot": column.needs_pilot}
+    if precision := agreement_in(column.folder):
+        row["precision"] = precision
+    if not column.needs_pilot:
+        row |= read_json(column.folder / "pilot.json")
         row["spectrum"] = Spectrum.of(column.moments().covariance, column.moments().mean).to_json()
     return row
 

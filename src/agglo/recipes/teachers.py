@@ -51,6 +51,11 @@ def own_identity(entry: TeacherEntry) -> dict[str, object]:
     return {**chosen, "architecture": built_from} if entry.is_custom else chosen
 
 
+def own_precision(config: TeacherConfig) -> dict[str, object]:
+    """Return in what precision a teacher looks, where that is not the usual one, and so decides what it sees."""
+    return {} if config.precision == "fp32" else {"precision": config.precision}
+
+
 def missing_weights(teacher: TeacherConfig) -> str | None:
     """Return what a teacher lacks and how to get it; None where its weights are here."""
     entry = teacher_entry(teacher)

@@ -1,6 +1,6 @@
 """Extraction: shares that meet nowhere and leave nothing out, honest times, and less at once where memory runs out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,22 @@ SAMPLES = 4 * BLOCK_SAMPLES + 5
 
 
 class Stripes(Pool):
-    """A pool of pictures that each have one grey level."""
+    """A pool of pictures that each have one grey level, which notes what it has rendered."""
+
+    rendered: list[int]
 
     def __init__(self) -> None:
         super().__init__((), ViewRecipe(flip_probability=0.0), 1, 0)
+        object.__setattr__(self, "rendered", [])
 
     @property
     def samples(self) -> Samples:
         frames = tuple(str(number) for number in range(SAMPLES))
         return Samples("test", frames, (True,) * SAMPLES, 1, {}, 0)
 
-    def render(self, sample: int, size_px: int) -> np.ndarray:
-        return np.full((size_px, size_px), sample / SAMPLES, np.float32)
+    def render_sizes(self, sample: int, sizes_px: Collection[int]) -> dict[int, np.ndarray]:
+        self.rendered.append(sample)
+        return {size: np.full((size, size), sample / SAMPLES, np.float32) for size in sizes_px}
 
     def coverage(self, sample: int, cells: int) -> np.ndarray:
         return np.ones((cells, cells), np.float32)
@@ -45,16 +49,19 @@ class Stripes(Pool):
 class Echo(Teacher):
     """A teacher that says which grey level it sees, and notes how many pictures it was shown at once."""
 
-    def __init__(self, fits: int = 10**6) -> None:
+    def __init__(
+        self, fits: int = 10**6, spoils: Callable[[torch.Tensor], torch.Tensor] = lambda grey: grey
+    ) -> None:
         super().__init__(nn.Identity(), FeatureSpec(name="lab-sam", dim=4, input_px=32, stride_px=16))
-        self.fits = fits
+        self.fits, self.spoils = fits, spoils
         self.seen: list[int] = []
 
     def look(self, images: torch.Tensor) -> TeacherFeatures:
         self.seen.append(len(images))
         if len(images) > self.fits:
             raise torch.OutOfMemoryError("no room")
-        return TeacherFeatures(images.mean(dim=(1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 4, 2, 2))
+        grey = self.spoils(images.mean(dim=(1, 2, 3)))
+        return TeacherFeatures(grey.view(-1, 1, 1, 1).expand(-1, 4, 2, 2))
 
 
 def ready(teacher: Teacher, weights: str = "a") -> ReadyTeacher:
@@ -117,6 +124,21 @@ def test_every_teacher_shows_its_pace_first(tmp_path: Path) -> None:
     assert told[0][3] is None
     assert all(left_s is not None and left_s > 0 for *_, left_s in told[1:-1])
     assert told[-1][3] == 0
+
+
+def test_what_several_teachers_look_at_is_rendered_once(tmp_path: Path) -> None:
+    pool = Stripes()
+    fill_store(pool, {name: ready(Echo()) for name in ("one", "two")}, tmp_path)
+    assert pool.rendered == list(range(SAMPLES))
+
+
+def test_a_block_that_cannot_be_kept_is_an_error_and_those_before_it_are_there(tmp_path: Path) -> None:
+    told: list[int] = []
+    bad = ready(Echo(spoils=lambda images: images + torch.inf if images.mean() > 0.5 else images))
+    with pytest.raises(StoreError, match=r"features of bad must be finite .* block 2 \(samples 128-191\)"):
+        fill_store(Stripes(), {"bad": bad}, tmp_path, progress=lambda done, *_, **__: told.append(done))
+    assert told == [1, 2]
+    assert FeatureStore.open(tmp_path).column("bad").missing_blocks() == [2, 3, 4]
 
 
 def test_pace_weighs_blocks_by_samples_and_knows_those_of_earlier_calls(tmp_path: Path) -> None:
