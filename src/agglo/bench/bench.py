@@ -1,6 +1,6 @@
 """Which benchmark is meant by a word, and the frame that all of them share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +8,24 @@ from agglo.core.errors import ConfigError
 from agglo.recipes.environment import environment
 
 
-def bench(what: str, *, rounds: int) -> dict[str, Any]:
+def bench(what: str, *, rounds: int, views: Sequence[int] = ()) -> dict[str, Any]:
     """Run a benchmark.
 
     Args:
-        what: `phantom`, `store`, `distill`, `students`, or a model folder.
+        what: `phantom`, `extract`, `store`, `distill`, `hybrid`, `students`, or a model folder.
         rounds: measured repetitions.
+        views: of `extract`: measure the memory that these numbers of views take instead of speed.
 
     Returns:
         JSON-like: what was measured, figures, and the machine.
 
     Raises:
-        ConfigError: `what` is neither a benchmark nor a folder.
+        ConfigError: `what` is neither a benchmark nor a folder, or `views` are given with something else than `extract`.
     """
     from agglo.bench.distill import bench_distill
+    from agglo.bench.extract import bench_extract
+    from agglo.bench.hybrid import bench_hybrid
+    from agglo.bench.memory import bench_memory
     from agglo.bench.model import bench_model
     from agglo.bench.phantom import bench_phantom
     from agglo.bench.store import bench_store
@@ -29,11 +33,17 @@ def bench(what: str, *, rounds: int) -> dict[str, Any]:
 
     known: dict[str, Callable[..., dict[str, Any]]] = {
         "phantom": bench_phantom,
+        "extract": bench_extract,
         "store": bench_store,
         "distill": bench_distill,
+        "hybrid": bench_hybrid,
         "students": bench_students,
     }
-    if what in known:
+    if views and what != "extract":
+        raise ConfigError(f"`--views` is for `agglo bench extract`, got it with {what!r}; leave it away")
+    if views:
+        figures = bench_memory(counts=views)
+    elif what in known:
         figures = known[what](rounds=rounds)
     elif Path(what).is_dir():
         figures = bench_model(Path(what), rounds=rounds)

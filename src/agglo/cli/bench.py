@@ -1,4 +1,4 @@
-"""`agglo bench phantom | store | distill | students | MODEL`: speed, as ratios measured in one process."""
+"""`agglo bench phantom | extract | store | distill | hybrid | students | MODEL`: speed, as ratios measured in one process."""
 
 import json
 from pathlib import Path
@@ -11,20 +11,26 @@ def add_to(app: typer.Typer) -> None:
     """Add the verb to the command line."""
     app.command(
         "bench",
-        help="Measure: phantom | store | distill | students | a model folder. Ratios within one run; machine named.",
+        help="Measure: phantom | extract | store | distill | hybrid | students | a model folder. Ratios; machine named.",
     )(bench)
 
 
 def bench(
-    what: Annotated[str, typer.Argument(help="phantom, store, distill, students, or a model folder")],
+    what: Annotated[
+        str, typer.Argument(help="phantom, extract, store, distill, hybrid, students, or a model folder")
+    ],
     rounds: Annotated[int, typer.Option(min=1, help="measured repetitions")] = 10,
+    views: Annotated[
+        list[int] | None,
+        typer.Option(min=2, help="extract: peak memory at this many views; repeat to compare"),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="also write the JSON here")] = None,
 ) -> None:
     """Run a benchmark and print it as JSON."""
     from agglo.bench import bench as run_bench
     from agglo.core.files import write_json
 
-    result = run_bench(what, rounds=rounds)
+    result = run_bench(what, rounds=rounds, views=views or ())
     print(json.dumps(result, indent=2))
     if out is not None:
         write_json(out, result)

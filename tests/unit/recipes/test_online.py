@@ -93,7 +93,7 @@ def test_another_online_teacher_is_refused(folder: Path) -> None:
     other = "teachers=[{name: lab-dino}, {name: lab-clip, mode: online, input_px: 192}]"
     recipe = load_recipe(ROOT / "recipes" / "phantom-quick.yaml", [f"out={folder / 'mixed'}", other, *SMALL])
     with pytest.raises(
-        StoreError, match=r"online teacher 'lab-clip' of .* was looked at with another identity"
+        StoreError, match=r"online teacher 'lab-clip' of .* was looked at with another grid, identity"
     ):
         run(recipe, last="extract")
 
