@@ -31,14 +31,10 @@ def extract(run: Run) -> bool:
     so a further teacher costs its own column and nothing else.
     """
     recipe = run.recipe
-    settings = {
-        "views": recipe.views.model_dump(mode="json"),
-        "unlabelled": _joining(run),
-        "seed": recipe.seed,
-    }
+    views = recipe.views.model_dump(mode="json")
     stage = run.stage(
         "extract",
-        settings,
+        {"views": views, "unlabelled": _joining(run), "seed": recipe.seed},
         after=["dataset"],
         folder="features",
         is_whole=lambda: _is_whole(run),
@@ -61,16 +57,16 @@ def extract(run: Run) -> bool:
         store = FeatureStore.open(store_folder(run))
         if any(store.column(name).missing_blocks() for name in stored):
             return None  # other processes are still at their shares; the last one to end says that the stage is done
+        seconds = round(sum(each.seconds for each in columns_of(recipe, store).values()), 2)
+        told = {each.key: _facts_of(sources[each.key], each.key in online) for each in recipe.teachers}
         return {
             "frames": len(pool.frames),
             "samples": len(pool),
             "labels": "none",
-            "wall_s": round(sum(each.seconds for each in columns_of(recipe, store).values()), 2),
+            "wall_s": seconds,
             "forward_s_of_last_call": round(looker.forward_s, 2),
             "kept_as": recipe.store.model_dump(mode="json"),
-            "teachers": {
-                each.key: _facts_of(sources[each.key], each.key in online) for each in recipe.teachers
-            },
+            "teachers": told,
         }
 
     return stage.run(work)
