@@ -22,7 +22,7 @@ from agglo.config.schema import PhantomConfig, Recipe
 from agglo.core.files import write_json
 from agglo.evaluate.scoring import ScoreRules
 from agglo.evaluate.tables import table
-from agglo.predict import ModelConfig, Predictor
+from agglo.predict import Model, ModelConfig, Predictor
 from agglo.recipes import build
 from agglo.recipes.align import mask_source
 from agglo.recipes.context import Run
@@ -125,7 +125,7 @@ def _train_and_score(run: Run, stage: Stage) -> Facts:
     )
     rules = ScoreRules()
     scored = score_frames(
-        Predictor(task.student, task.decoder, config).masks, found, run.split["test"], rules
+        Predictor(Model(task.student, task.decoder, config)).masks, found, run.split["test"], rules
     )
     scores = table(scored.cases, split="test", groups=found.groups, teachers=[], is_phantom=True, rules=rules)
     return {

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from agglo.decoders import StructureDecoder
+from agglo.decoders import PromptDecoder, StructureDecoder
 from agglo.distill import DistilTask, HeadPlan, Sizes, TeacherTarget, make_balancer, make_head, save_heads
 from agglo.features import Moments, make_normaliser
-from agglo.predict import ModelConfig, save_model
+from agglo.predict import Model, ModelConfig, save_model
 from agglo.students import build_student
 
 
@@ -18,6 +18,7 @@ def write_small_model(folder: Path) -> Path:
     torch.manual_seed(0)
     student = build_student("repvit", embed_dim=16)
     options = {"num_structures": 2, "embed_dim": 16, "mlp_dim": 16}
+    prompts = {"embed_dim": 16, "image_size": 64, "patch_size": 8, "mlp_dim": 16}
     config = ModelConfig(
         name="untrained",
         student={"name": "repvit", "neck": "fusing", "embed_dim": 16},
@@ -26,8 +27,9 @@ def write_small_model(folder: Path) -> Path:
         input_px=64,
         mean=student.entry.mean,
         std=student.entry.std,
+        prompts=prompts,
     )
-    return save_model(folder, student, StructureDecoder(**options), config)
+    return save_model(folder, Model(student, StructureDecoder(**options), config, PromptDecoder(**prompts)))
 
 
 def write_small_distilled(folder: Path) -> Path:

@@ -81,6 +81,10 @@ class Letterbox:
         square[top : top + self.height, left : left + self.width] = image
         return resize(square, self.size_px, self.size_px)
 
+    def place(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return where points `[..., 2]` (x, y in continuous pixels of the picture) lie in the square, in its pixels."""
+        return (points * self.scale + np.array([self.left, self.top])).astype(np.float32)
+
     def undo(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return `maps [K, h, h]`, which cover the square at any resolution, on the picture: `[K, height, width]`, bilinear."""
         if maps.ndim != 3 or maps.shape[1] != maps.shape[2]:

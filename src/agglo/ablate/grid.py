@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from agglo.config.load import read_values, validated
 from agglo.config.schema import Recipe, TeacherConfig
 from agglo.config.section import Positive, Rate, Section
+from agglo.core.errors import ConfigError
 from agglo.core.files import fingerprint
 from agglo.phantom.cohort import held_out_cohort
 from agglo.recipes import build
@@ -270,7 +271,10 @@ def load_grid(path: Path, overrides: Sequence[str] = ()) -> Plan:
     grid = validated(Grid, read_values(path, overrides), where=path.name)
     plan = Plan(grid, merged(read_values(path.parent / grid.base), grid.set))
     for arm in grid.arms:
-        build.check_names(plan.recipe(arm, seed=grid.seeds[0]))
+        recipe = plan.recipe(arm, seed=grid.seeds[0])
+        build.check_names(recipe)
+        if recipe.align.prompts:
+            raise ConfigError(f"{path.name}, arm {arm}: a grid scores no prompts; remove `align.prompts`")
     return plan
 
 

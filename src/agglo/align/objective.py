@@ -14,7 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from agglo.align.losses import binary_cross_entropy, dice_loss, presence_loss
-from agglo.decoders import StructureDecoder, StructureLogits
+from agglo.align.prompted import prompted_loss
+from agglo.core.shapes import StudentFeatures
+from agglo.decoders import PromptDecoder, StructureDecoder, StructureLogits
 from agglo.students import Student, freeze_norms
 from agglo.train import Outcome, Task
 from agglo.train.team import mean_over_batch
@@ -41,14 +43,20 @@ class EncoderTuning:
 
 @final
 class AlignTask(Task):
-    """A student and a structure decoder."""
+    """A student and a structure decoder; beside it a prompt decoder, if there is to be one."""
 
     def __init__(
-        self, student: Student, decoder: StructureDecoder, *, encoder: EncoderTuning, dice_weight: float = 1.0
+        self,
+        student: Student,
+        decoder: StructureDecoder,
+        *,
+        encoder: EncoderTuning,
+        dice_weight: float = 1.0,
+        prompts: PromptDecoder | None = None,
     ) -> None:
         """Take ready-made parts; `dice_weight` weighs the Dice loss against the cross-entropy."""
         super().__init__()
-        self.student, self.decoder = student, decoder
+        self.student, self.decoder, self.prompts = student, decoder, prompts
         self.encoder, self.dice_weight = encoder, dice_weight
         if encoder.tuned_from is None:
             student.requires_grad_(False)
@@ -61,19 +69,30 @@ class AlignTask(Task):
 
     def logits(self, grey: Float[Tensor, "batch size size"], *, is_tuned: bool) -> StructureLogits:
         """Return mask logits at half the size of unit `grey` images, and those of presence where the decoder tells."""
+        return self.decoder.decode(self._features(grey, is_tuned=is_tuned))
+
+    def _features(self, grey: Float[Tensor, "batch size size"], *, is_tuned: bool) -> StudentFeatures:
         with torch.set_grad_enabled(is_tuned and torch.is_grad_enabled()):
-            features = self.student(self.student.preprocess(grey))
-        return self.decoder.decode(features)
+            features: StudentFeatures = self.student(self.student.preprocess(grey))
+        return features
 
     def weighed(self, batch: Any) -> Any:
         """Return `batch` with what each known structure weighs."""
         return weighed(batch)
 
     def forward(self, batch: Any, step: int) -> Outcome:
-        """Return the loss of a batch of `MaskSource`, whose coverage must be at half the size of its pictures."""
+        """Return the loss of a batch of `MaskSource`, whose coverage must be at half the size of its pictures.
+
+        With a prompt decoder the batch must have prompts, and their loss is added.
+        """
         is_tuned = self.encoder.tuned_from is not None and step >= self.encoder.tuned_from
-        logits = self.logits(batch["grey"], is_tuned=is_tuned)
-        return known_loss(logits, batch, dice_weight=self.dice_weight)
+        features = self._features(batch["grey"], is_tuned=is_tuned)
+        outcome = known_loss(self.decoder.decode(features), batch, dice_weight=self.dice_weight)
+        if self.prompts is None:
+            return outcome
+        prompted = prompted_loss(self.prompts, features, batch, step=step, dice_weight=self.dice_weight)
+        named = {f"prompts/{name}": value for name, value in prompted.scalars.items()}
+        return Outcome(outcome.total + prompted.total, {**outcome.scalars, **named})
 
 
 def weighed(batch: Mapping[str, Any]) -> dict[str, Any]:

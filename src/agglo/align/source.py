@@ -5,7 +5,9 @@ from typing import Any, final
 
 import torch
 
+from agglo.align.jitter import draw_prompts
 from agglo.core.errors import DataError
+from agglo.core.seeds import generator
 from agglo.data import Dataset, State, ViewRecipe, render_image, render_labels, sample_view
 
 
@@ -22,16 +24,18 @@ class MaskSource:
         size_px: int,
         seed: int,
         stride_px: int = 2,
+        has_prompts: bool = False,
     ) -> None:
         """Take the frames `indices` of `dataset`; those without any judged structure are left out.
 
-        `stride_px` is the pixels of a view per cell of its coverage: what the decoder's logits have.
+        `stride_px` is the pixels of a view per cell of its coverage: what the decoder's logits have. With `has_prompts` every
+        sample brings prompts drawn from its masks (`jitter.Prompts`).
 
         Raises:
             DataError: none of the frames has a label.
         """
         self.dataset, self.recipe, self.size_px, self.seed = dataset, recipe, size_px, seed
-        self.cells = size_px // stride_px
+        self.cells, self.stride_px, self.has_prompts = size_px // stride_px, stride_px, has_prompts
         self.indices = [index for index in indices if dataset.frames[index].is_labelled]
         if not self.indices:
             raise DataError(
@@ -56,10 +60,14 @@ class MaskSource:
         bits, count = self.dataset.bits(frame), len(self.dataset.structures)
         coverage, inside = render_labels(bits, count, view, self.cells)
         states = self.dataset.frames[frame].states
-        return {
+        sample = {
             "grey": torch.tensor(grey),
             "coverage": torch.from_numpy(coverage),
             "inside": torch.from_numpy(inside),
             "known": torch.tensor([state.is_judged for state in states]),
             "absent": torch.tensor([state is State.ABSENT for state in states]),
         }
+        if not self.has_prompts:
+            return sample
+        stream = generator(self.seed, "prompts", frame, turn)
+        return {**sample, "prompts": draw_prompts(sample, stream, stride_px=self.stride_px)}

@@ -99,6 +99,11 @@ class AlignConfig(TrainingConfig):
     labelled_patients: Positive | None = Field(
         None, description="use the labels of this many training patients only"
     )
+    prompts: bool = Field(
+        False,
+        description="also train SAM 2's prompt decoder, for boxes and clicks (docs/predict.md)",
+        exclude_if=lambda value: not value,
+    )
     features_weight: Annotated[float, Field(ge=0)] = Field(
         0.0,
         description="how much stage 1's loss goes on counting beside the masks' once the encoder is tuned",

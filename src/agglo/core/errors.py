@@ -15,6 +15,7 @@ __all__ = [
     "FeatureMismatch",
     "ImageError",
     "ModelFolderError",
+    "PromptError",
     "RunFolderError",
     "StoppedElsewhere",
     "StoreError",
@@ -54,6 +55,10 @@ class RunFolderError(AggloError, RuntimeError):
 
 class ModelFolderError(AggloError, ValueError):
     """A model folder is incomplete, altered, or of a format this version does not know."""
+
+
+class PromptError(AggloError, ValueError):
+    """A box, a click or a mask cannot be answered: what it says is impossible, or there is nobody to answer it."""
 
 
 class StoppedElsewhere(AggloError, RuntimeError):

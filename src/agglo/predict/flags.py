@@ -51,8 +51,9 @@ AHEAD_BODIES = (0.8, 12.0)
 """How far the jaw's or pharynx's centre lies in front of the column, in body sides: 1.6 to 4.6 in a real clip; 0 from the front."""
 
 MIN_SURE = 0.85
-"""Mean probability inside a mask under which it is called unsure. Chosen on phantoms: there 1.4 % of masks are, 97 % of them with a
-Dice under 0.5, and half of all with such a Dice (192 frames of 24 patients, one model)."""
+"""Confidence (`predictor.Segmentation`) under which a mask is called unsure. Chosen on phantoms, before presence counted in it:
+there 1.4 % of masks are, 97 % of them with a Dice under 0.5, and half of all with such a Dice (192 frames of 24 patients, one
+model)."""
 
 MAX_OUTSIDE = 0.2
 """Share of a mask that may lie outside of the lit field."""

@@ -1,13 +1,13 @@
 """The model folder: `config.json`, `model.safetensors` and a model card. It loads anywhere, strictly, or says why not.
 
 config.json         format version, version of Agglo, how to build the parts, structures, provenance; written last
-model.safetensors   weights of student and decoder
+model.safetensors   weights of student and decoder, and of the prompt decoder where there is one
 README.md           the card
 """
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -16,7 +16,7 @@ from torch import nn
 from agglo import __version__
 from agglo.core.errors import ModelFolderError
 from agglo.core.files import read_json, sha256_of, write_atomic, write_json, write_text
-from agglo.decoders import StructureDecoder
+from agglo.decoders import PromptDecoder, StructureDecoder
 from agglo.students import Student, build_student
 
 FORMAT_VERSION = 1
@@ -34,6 +34,7 @@ class ModelConfig:
         name: of the run that made it.
         student: `name`, `neck`, `embed_dim` of `students.build_student`.
         decoder: keyword arguments of `decoders.StructureDecoder`.
+        prompts: those of `decoders.PromptDecoder`; None for a model that cannot be prompted.
         structures: what its masks show, in order.
         input_px: side of the square input.
         mean, std: per channel, in units of [0, 1] intensity.
@@ -59,14 +60,22 @@ class ModelConfig:
     notes: tuple[str, ...] = ("Research use only, not a medical device",)
     teachers: tuple[dict[str, Any], ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    prompts: dict[str, Any] | None = None
 
 
-def save_model(folder: Path, student: Student, decoder: StructureDecoder, config: ModelConfig) -> Path:
+class Model(NamedTuple):
+    """What a model folder holds."""
+
+    student: Student
+    decoder: StructureDecoder
+    config: ModelConfig
+    prompts: PromptDecoder | None = None
+
+
+def save_model(folder: Path, model: Model) -> Path:
     """Write a model folder; `config.json`, without which it does not load, comes last."""
-    state = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in _parts(student, decoder).state_dict().items()
-    }
+    config = model.config
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in _parts(model).state_dict().items()}
     weights = folder / "model.safetensors"
     write_atomic(weights, lambda temporary: save_file(state, temporary))
     write_text(folder / "README.md", _card(config))
@@ -80,8 +89,8 @@ def save_model(folder: Path, student: Student, decoder: StructureDecoder, config
     return folder
 
 
-def load_model(folder: Path) -> tuple[Student, StructureDecoder, ModelConfig]:
-    """Read a model folder; both parts come in eval mode.
+def load_model(folder: Path) -> Model:
+    """Read a model folder; all parts come in eval mode.
 
     Raises:
         ModelFolderError: it is not there, of an unknown format, incomplete, or its weights are not those it was saved with.
@@ -96,13 +105,14 @@ def load_model(folder: Path) -> tuple[Student, StructureDecoder, ModelConfig]:
             f"{weights} must be the file that {folder.name} was saved with, but it {state}; copy the folder anew"
         )
     config = _as_config(folder, content)
-    student = build_student(**config.student)
-    decoder = StructureDecoder(**config.decoder)
+    prompts = None if config.prompts is None else PromptDecoder(**config.prompts)
+    model = Model(build_student(**config.student), StructureDecoder(**config.decoder), config, prompts)
+    parts = _parts(model).eval()
     try:
-        _parts(student, decoder).load_state_dict(load_file(weights))
+        parts.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError) as problem:
         raise ModelFolderError(f"{weights} does not fit {folder / 'config.json'}: {problem}") from None
-    return student.eval(), decoder.eval(), config
+    return model
 
 
 def weights_sha256(folder: Path) -> str:
@@ -110,8 +120,11 @@ def weights_sha256(folder: Path) -> str:
     return str(read_json(folder / "config.json")["weights_sha256"])
 
 
-def _parts(student: Student, decoder: StructureDecoder) -> nn.ModuleDict:
-    return nn.ModuleDict({"student": student, "decoder": decoder})
+def _parts(model: Model) -> nn.ModuleDict:
+    parts = nn.ModuleDict({"student": model.student, "decoder": model.decoder})
+    if model.prompts is not None:
+        parts["prompts"] = model.prompts
+    return parts
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -142,9 +155,9 @@ def _as_config(folder: Path, content: dict[str, Any]) -> ModelConfig:
             f"{folder / 'config.json'} must have the keys of a model, but lacks {missing} and has unknown {unknown}"
         )
     lists = {"structures", "mean", "std", "notes", "teachers"}
-    high_res = content["decoder"].get("high_res_dims")
-    if high_res is not None:
-        content["decoder"]["high_res_dims"] = tuple(high_res)
+    for options in (content["decoder"], content.get("prompts") or {}):
+        if options.get("high_res_dims") is not None:
+            options["high_res_dims"] = tuple(options["high_res_dims"])
     values: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in content.items()}
     return ModelConfig(**values)
 
@@ -155,7 +168,8 @@ def _card(config: ModelConfig) -> str:
         f"# {config.name}\n\n"
         f"Segments {len(config.structures)} structures ({', '.join(config.structures)}) in grey images, "
         f"letterboxed to {config.input_px} px{EXPECTS[config.polarity]}. {'. '.join(config.notes)}.\n\n"
-        f"Student `{config.student['name']}` (neck `{config.student['neck']}`) with a one-pass structure decoder.\n\n"
+        f"Student `{config.student['name']}` (neck `{config.student['neck']}`) with a one-pass structure decoder"
+        f"{'' if config.prompts is None else ' and a decoder for boxes and clicks'}.\n\n"
         f"## Teachers\n\n{teachers or 'None: trained on masks alone.'}\n\n"
         "## Use\n\n```python\nimport agglo\n\n"
         'masks = agglo.load("THIS_FOLDER").predict(image)  # {structure: bool [H, W]}\n```\n\n'

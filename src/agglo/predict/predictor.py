@@ -7,13 +7,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from agglo.decoders import StructureDecoder
-from agglo.predict.model_folder import ModelConfig, load_model
-from agglo.students import Student
+from agglo.predict.model_folder import Model, load_model
+from agglo.predict.prompted import PromptedPredictor, embed, picture_of
 from agglo_runtime.finish import are_present, logit_of, masks_from_logits
 from agglo_runtime.geometry import Letterbox
-from agglo_runtime.images import read_image
-from agglo_runtime.prepare import invert, prepare
 
 
 class Segmentation(NamedTuple):
@@ -39,11 +36,12 @@ class Seen(NamedTuple):
 class Predictor:
     """A model ready to segment. Not for training: its parts are in eval mode and no gradient is kept."""
 
-    def __init__(self, student: Student, decoder: StructureDecoder, config: ModelConfig) -> None:
-        """Take the parts that `load_model` gives."""
-        self.student = student.eval().to(memory_format=torch.channels_last)
-        self.decoder = decoder.eval()
-        self.config = config
+    def __init__(self, model: Model) -> None:
+        """Take what `load_model` gives."""
+        self.student = model.student.eval().to(memory_format=torch.channels_last)
+        self.decoder = model.decoder.eval()
+        self.config = model.config
+        self._prompts = model.prompts
 
     @property
     def device(self) -> torch.device:
@@ -52,8 +50,9 @@ class Predictor:
 
     def to(self, device: torch.device) -> "Predictor":
         """Move it to another device; pictures and masks stay numpy's. Return itself."""
-        self.student.to(device)
-        self.decoder.to(device)
+        for part in (self.student, self.decoder, self._prompts):
+            if part is not None:
+                part.to(device)
         return self
 
     @property
@@ -74,14 +73,14 @@ class Predictor:
         Raises:
             ImageError: it cannot be read, or is not a grey picture.
         """
-        picture = image if isinstance(image, np.ndarray) else read_image(Path(image))
-        return dict(zip(self.structures, self.masks(picture, is_inverted=is_inverted), strict=True))
+        masks = self.masks(picture_of(image, is_inverted=is_inverted))
+        return dict(zip(self.structures, masks, strict=True))
 
     def masks(
         self, image: np.ndarray, *, is_inverted: bool = False
     ) -> Bool[np.ndarray, "structures rows cols"]:
         """Return all masks of a grey picture as one array; `is_inverted` as for `predict`."""
-        seen, config = self.look(invert(image) if is_inverted else image), self.config
+        seen, config = self.look(picture_of(image, is_inverted=is_inverted)), self.config
         return masks_from_logits(
             seen.masks,
             seen.letterbox,
@@ -109,13 +108,19 @@ class Predictor:
         seen = self.look(image)
         return seen.masks, seen.letterbox
 
+    def prompted(self) -> PromptedPredictor:
+        """Return the same model, ready to be asked by boxes and clicks.
+
+        Raises:
+            PromptError: it was made without a decoder for them.
+        """
+        return PromptedPredictor(self.student, self._prompts, self.config)
+
     @torch.inference_mode()
     def look(self, image: np.ndarray) -> Seen:
         """Return all that the networks say of a grey picture."""
-        config = self.config
-        prepared, letterbox = prepare(image, size_px=config.input_px, mean=config.mean, std=config.std)
-        images = torch.from_numpy(prepared).to(self.device, memory_format=torch.channels_last)
-        found = self.decoder.decode(self.student(images))
+        features, letterbox = embed(self.student, self.config, image)
+        found = self.decoder.decode(features)
         presence = None if found.presence is None else found.presence[0].float().cpu().numpy()
         return Seen(found.masks[0].float().cpu().numpy(), presence, letterbox)
 
@@ -133,4 +138,4 @@ def load(folder: str | Path) -> Predictor:
     Raises:
         ModelFolderError: the folder cannot be used as it is.
     """
-    return Predictor(*load_model(Path(folder)))
+    return Predictor(load_model(Path(folder)))

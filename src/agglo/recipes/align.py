@@ -15,7 +15,7 @@ from agglo.core.files import read_json, write_json
 from agglo.core.runlog import read_log
 from agglo.data import Dataset
 from agglo.decoders import ceiling_dice
-from agglo.predict import ModelConfig, Predictor, save_model
+from agglo.predict import Model, ModelConfig, Predictor, save_model
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.distill import student_file
@@ -123,7 +123,10 @@ def labelled_source(
         indices = [index for index in indices if found.frames[index].patient in kept]
     views = build.view_recipe(recipe.views, first_is_identity=False)
     size_px, seed = recipe.student.input_px, recipe.seed
-    return MaskSource(found, indices, views, size_px=size_px, seed=seed, stride_px=stride_px)
+    has_prompts = recipe.align.prompts
+    return MaskSource(
+        found, indices, views, size_px=size_px, seed=seed, stride_px=stride_px, has_prompts=has_prompts
+    )
 
 
 def _train(
@@ -149,7 +152,7 @@ def _train(
     if not run.team.is_first:
         return {}
     model = model_folder(run, stage.name)
-    save_model(model, task.student, task.decoder, _config(run, task, stage.name))
+    save_model(model, Model(task.student, task.decoder, _config(run, task, stage.name), task.prompts))
     return {
         "steps": plan.steps,
         "batch_size": plan.batch_size,
@@ -201,6 +204,7 @@ def _config(run: Run, task: AlignTask, arm: str) -> ModelConfig:
         name=recipe.name if is_distilled else f"{recipe.name} (masks alone)",
         student=task.student.arguments,
         decoder=build.decoder_options(recipe, task.student, len(found.structures)),
+        prompts=build.prompt_options(recipe, task.student),
         structures=found.structures,
         input_px=recipe.student.input_px,
         mean=tuple(entry.mean),
@@ -227,7 +231,7 @@ def _student_init(run: Run, task: AlignTask, arm: str) -> str:
 
 def _predictor(run: Run, task: AlignTask) -> Predictor:
     """Return the task's parts as the user will run them: val is predicted as test is, and scored by the same rules."""
-    return Predictor(task.student, task.decoder, _config(run, task, "align"))
+    return Predictor(Model(task.student, task.decoder, _config(run, task, "align")))
 
 
 def _ceiling(found: Dataset, indices: Sequence[int], input_px: int) -> dict[str, float | None]:

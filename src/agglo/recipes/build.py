@@ -16,8 +16,9 @@ from agglo.distill import BALANCERS, HEADS, LOSSES, DistilTask
 from agglo.features import NORMALISERS, FeatureStore, Storage
 from agglo.features.looking import ReadyTeacher
 from agglo.features.pool import Pool
-from agglo.recipes.decoders import decoder
+from agglo.recipes.decoders import decoder, prompt_decoder
 from agglo.recipes.decoders import decoder_options as decoder_options
+from agglo.recipes.decoders import prompt_options as prompt_options
 from agglo.recipes.distil_parts import shares_of, summary_names, task_of
 from agglo.recipes.norms import norm_problems, with_norms
 from agglo.recipes.sources import columns_of
@@ -204,7 +205,8 @@ def align_task(recipe: Recipe, learner: Student, num_structures: int, *, steps: 
     tuned_from = None if config.encoder == "frozen" else int(config.frozen_share * steps)
     encoder = EncoderTuning(tuned_from, config.encoder_learning_rate_scale, norms="frozen")
     head = decoder(recipe, learner, num_structures, stream="align")
-    return AlignTask(learner, head, encoder=encoder, dice_weight=config.dice_weight)
+    prompts = prompt_decoder(recipe, learner)
+    return AlignTask(learner, head, encoder=encoder, dice_weight=config.dice_weight, prompts=prompts)
 
 
 def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
@@ -212,7 +214,8 @@ def supervised_task(recipe: Recipe, num_structures: int) -> AlignTask:
     learner = with_norms(student(recipe, stream="distil"), recipe.supervised.norm)
     head = decoder(recipe, learner, num_structures, stream="align")
     encoder = EncoderTuning(tuned_from=0, learning_rate_scale=1.0, norms="trained")
-    return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight)
+    prompts = prompt_decoder(recipe, learner)
+    return AlignTask(learner, head, encoder=encoder, dice_weight=recipe.align.dice_weight, prompts=prompts)
 
 
 COSMETIC = {"log_every", "checkpoint_every_s", "on_collapse", "accumulate"}

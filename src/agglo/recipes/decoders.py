@@ -4,7 +4,8 @@ import torch
 
 from agglo.config.schema import Recipe
 from agglo.core.seeds import seed_of
-from agglo.decoders import StructureDecoder
+from agglo.core.shapes import EMBEDDING_STRIDE_PX
+from agglo.decoders import PromptDecoder, StructureDecoder
 from agglo.students import EMBED_DIM, Student
 
 
@@ -24,3 +25,25 @@ def decoder(recipe: Recipe, of: Student, num_structures: int, *, stream: str) ->
     """Build the decoder; `stream` is a word of the seed of its random weights: of one seed and word they are the same."""
     torch.manual_seed(seed_of(recipe.seed, "decoder", stream))
     return StructureDecoder(**decoder_options(recipe, of, num_structures))  # type: ignore[arg-type]
+
+
+def prompt_options(recipe: Recipe, of: Student) -> dict[str, object] | None:
+    """Return the keyword arguments of the prompt decoder, as the model folder keeps them; None where there is to be none."""
+    if not recipe.align.prompts:
+        return None
+    high_res = (of.stride8_dim, of.stride4_dim) if recipe.decoder.high_res else None
+    return {
+        "embed_dim": EMBED_DIM,
+        "image_size": recipe.student.input_px,
+        "patch_size": EMBEDDING_STRIDE_PX,
+        "high_res_dims": high_res,
+    }
+
+
+def prompt_decoder(recipe: Recipe, of: Student) -> PromptDecoder | None:
+    """Build the prompt decoder if the recipe wants one; its random weights depend on the seed alone."""
+    options = prompt_options(recipe, of)
+    if options is None:
+        return None
+    torch.manual_seed(seed_of(recipe.seed, "prompt decoder"))
+    return PromptDecoder(**options)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 NUM_NAMED_KEYS = 4
 DECODER = "the decoder of a model, which is no part of a student"
+DECODERS = ("decoder.", "prompts.")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def load_into(student: "Student", init: str | Path) -> Origin:
         key.startswith(("encoder.", "neck.", "student.")) for key in state
     )
     target: nn.Module = student.encoder.backbone if is_backbone else student
-    reasons = student.entry.imagenet_dropped if is_backbone else {"decoder.": DECODER}
+    reasons = student.entry.imagenet_dropped if is_backbone else dict.fromkeys(DECODERS, DECODER)
     kept, dropped = _part(state, reasons)
     expected = target.state_dict()
     _load(target, {_own_key(key, expected): value for key, value in kept.items()}, student, file)

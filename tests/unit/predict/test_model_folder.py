@@ -12,7 +12,7 @@ from PIL import Image
 import agglo
 from agglo.core.errors import ModelFolderError
 from agglo.decoders import StructureDecoder
-from agglo.predict import ModelConfig, Predictor, load, save_model
+from agglo.predict import Model, ModelConfig, Predictor, load, save_model
 from agglo.predict.files import predict_files
 from agglo.predict.inputs import Reading
 from agglo.students import build_student
@@ -51,7 +51,8 @@ def saved(tmp_path: Path) -> tuple[Path, Predictor]:
             },
         ),
     )
-    return save_model(tmp_path / "model", student, decoder, config), Predictor(student, decoder, config)
+    model = Model(student, decoder, config)
+    return save_model(tmp_path / "model", model), Predictor(model)
 
 
 def test_a_model_moves_as_one(saved: tuple[Path, Predictor]) -> None:
@@ -82,6 +83,8 @@ def test_a_folder_from_before_presence_answers_as_before(saved: tuple[Path, Pred
     content = json.loads((folder / "config.json").read_text())
     assert "presence" not in content["decoder"]
     spoil_config(folder, presence_threshold=None)
+    content = json.loads((folder / "config.json").read_text())
+    assert not {"presence_threshold", "prompts"} & content.keys()
     old = load(folder)
     assert old.look(image).presence is None
     np.testing.assert_array_equal(old.masks(image), original.masks(image))
@@ -100,7 +103,7 @@ def telling(tmp_path: Path, saved: tuple[Path, Predictor]) -> Predictor:
     state["tell_presence.bias"] = torch.tensor([1.0, -1.0])
     decoder.load_state_dict(state)
     config = replace(plain.config, decoder=options, threshold=0.001)
-    return load(save_model(tmp_path / "telling", plain.student, decoder, config))
+    return load(save_model(tmp_path / "telling", Model(plain.student, decoder, config)))
 
 
 def test_what_is_not_there_has_no_mask_and_no_confidence(telling: Predictor) -> None:
@@ -121,7 +124,7 @@ def test_the_folder_says_from_when_on_a_structure_is_there(telling: Predictor) -
     image = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (50, 80), dtype=np.uint8)
     for threshold, kept in ((0.2, [True, True]), (0.8, [False, False])):
         config = replace(telling.config, presence_threshold=threshold)
-        found = Predictor(telling.student, telling.decoder, config)
+        found = Predictor(Model(telling.student, telling.decoder, config))
         assert found.masks(image).any(axis=(1, 2)).tolist() == kept
 
 

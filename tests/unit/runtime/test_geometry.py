@@ -92,3 +92,29 @@ def test_resize_to_the_same_size_copies() -> None:
     same = resize(image, 7, 9)
     assert np.array_equal(same, image)
     assert same is not image
+
+
+PLACES = {  # name: (height, width, size_px, point of the picture, point of the square)
+    "square": (64, 64, 128, (10.0, 20.0), (20.0, 40.0)),
+    "wide": (50, 100, 100, (10.0, 20.0), (10.0, 45.0)),
+    "tall": (100, 50, 200, (10.0, 20.0), (70.0, 40.0)),
+    "odd": (3, 6, 12, (6.0, 3.0), (12.0, 8.0)),
+}
+
+
+@pytest.mark.parametrize(("height", "width", "size", "point", "expected"), PLACES.values(), ids=PLACES)
+def test_points_are_placed_as_pixels_are(
+    height: int, width: int, size: int, point: tuple[float, float], expected: tuple[float, float]
+) -> None:
+    box = Letterbox.fit(height, width, size)
+    assert box.place(np.array([[point]])).tolist() == [[pytest.approx(expected)]]
+
+
+def test_a_pixel_goes_where_its_centre_is_placed() -> None:
+    image = np.zeros((20, 40), np.float32)
+    image[7, 31] = 1
+    box = Letterbox.fit(20, 40, 80)
+    row, col = np.unravel_index(box.apply(image).argmax(), (80, 80))
+    x, y = box.place(np.array([31.5, 7.5]))
+    assert abs(col + 0.5 - x) <= 0.5
+    assert abs(row + 0.5 - y) <= 0.5

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from agglo.core.errors import WeightsError
 from agglo.decoders import StructureDecoder
-from agglo.predict import ModelConfig, save_model
+from agglo.predict import Model, ModelConfig, save_model
 from agglo.students import CATALOGUE, Origin, Student, build_student, locate
 from contracts.narrow import NARROW, narrow_entry
 
@@ -141,7 +141,7 @@ def test_the_student_of_a_model_folder_is_loaded_and_its_decoder_dropped(tmp_pat
     saved = build_student("repvit", embed_dim=16)
     options = {"num_structures": 1, "embed_dim": 16, "grid_stride": 16, "high_res_dims": None}
     config = ModelConfig("test", saved.arguments, options, ("bolus",), 64, saved.entry.mean, saved.entry.std)
-    folder = save_model(tmp_path / "model", saved, StructureDecoder(**options), config)
+    folder = save_model(tmp_path / "model", Model(saved, StructureDecoder(**options), config))
     for path in (folder, folder / "model.safetensors"):
         loaded = build_student("repvit", embed_dim=16, init=path)
         assert same(saved, loaded)
