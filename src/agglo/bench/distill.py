@@ -1,18 +1,23 @@
 """What the training loop costs over the bare mathematics: a whole distilling step against one on a batch in memory.
 
 The whole step reads the store, renders views, collates, seeds, sets the rate, averages weights, checks, logs. The bare one is the
-same student, heads, loss, backward pass and optimizer. Both go in turn on the same weights.
+same student, heads, loss, backward pass and optimizer. Both go in turn on the same weights, and so do all balancers, on what the
+recipe's own one was given in a step.
 """
 
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from agglo.bench.timing import in_turn, ratio, summary
 from agglo.config.schema import PhantomConfig, Recipe
 from agglo.core.runlog import RunLog
-from agglo.distill import DistilSource
+from agglo.distill import BALANCERS, Balancer, DistilSource, DistilTask, Sizes, make_balancer
 from agglo.features.extract import fill_store
 from agglo.recipes import build
 from agglo.recipes.parting import parted
@@ -27,7 +32,11 @@ SIZES = {256: 8, 512: 4}
 
 
 def bench_distill(*, rounds: int) -> dict[str, Any]:
-    """Return, for the lab teachers and two input sizes, milliseconds of a whole and of a bare step, and their ratio."""
+    """Return, for the lab teachers and two input sizes, milliseconds of a whole and of a bare step, and their ratio.
+
+    `balancers` has those of each balancer with its share of the bare step: its weights, their sum with the losses, and the
+    gradients of both.
+    """
     with tempfile.TemporaryDirectory() as folder:
         phantom = Path(folder) / "dataset"
         make_phantom(phantom, PhantomConfig(patients=PATIENTS, frames=FRAMES))
@@ -62,23 +71,29 @@ def _bench(phantom: Path, recipe: Recipe, rounds: int) -> dict[str, Any]:
     store, effort = fill_store(pool, sources, recipe.out / "features")
     source = DistilSource(pool, store, list(sources), size_px=recipe.student.input_px)
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))
-    training = begin(build.distil_task(recipe, store), plan, Place(recipe.out, device=build.device(recipe)))
-    times = _steps(training, plan, source, RunLog(recipe.out / "log.jsonl"), rounds)
+    task = build.distil_task(recipe, store)
+    training = begin(task, plan, Place(recipe.out, device=build.device(recipe)))
+    batches = training.batches(source, plan)
+    works = _steps(training, plan, batches, RunLog(recipe.out / "log.jsonl"))
+    times = in_turn({**works, **_weighings(task, next(batches))}, rounds=rounds, warmup=2)
     return {
         "batch_size": plan.batch_size,
         "teachers": list(sources),
-        **{name: summary(values) for name, values in times.items()},
+        **{name: summary(times[name]) for name in works},
         "whole_over_bare": ratio(times["whole_step"], times["bare_step"]),
+        "balancers": {
+            name: {**summary(times[name]), "over_bare": ratio(times[name], times["bare_step"])}
+            for name in BALANCERS
+        },
         "extraction_over_forward": round(effort.wall_s / effort.forward_s, 4),
     }
 
 
 def _steps(
-    training: Training, plan: Plan, source: DistilSource, log: RunLog, rounds: int
-) -> dict[str, list[float]]:
-    """Take whole and bare steps in turn on the same weights; return their milliseconds."""
-    batches, hooks = training.batches(source, plan), make_hooks(log, plan, Watch())
-    kept = next(batches)
+    training: Training, plan: Plan, batches: Iterator[Any], log: RunLog
+) -> dict[str, Callable[[], None]]:
+    """Return what takes a whole step, and what takes a bare one on a batch in memory, on the same weights."""
+    hooks, kept = make_hooks(log, plan, Watch()), next(batches)
 
     def whole() -> None:
         training.run(batches, replace(plan, steps=training.state.step + 1), hooks)
@@ -89,4 +104,32 @@ def _steps(
         training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
 
-    return in_turn({"whole_step": whole, "bare_step": bare}, rounds=rounds, warmup=2)
+    return {"whole_step": whole, "bare_step": bare}
+
+
+def _weighings(task: DistilTask, batch: Any) -> dict[str, Callable[[], None]]:
+    """Return, for every balancer, what weighs the teachers as in a step on `batch`."""
+    given: dict[str, Any] = {}
+
+    def keep(module: torch.nn.Module, arguments: tuple[Any, ...]) -> None:
+        given.update(zip(("embedding", "losses", "targets"), arguments, strict=True))
+
+    handle = task.balancer.register_forward_pre_hook(keep)
+    with torch.no_grad():
+        task(batch, 0)
+    handle.remove()
+    embedding, losses, targets = given.values()
+    sizes = Sizes(embedding.shape[1], tuple(target.shape[1] for target in targets))
+    return {
+        name: partial(
+            _weigh, make_balancer(name, sizes), embedding.requires_grad_(), losses.requires_grad_(), targets
+        )
+        for name in BALANCERS
+    }
+
+
+def _weigh(balancer: Balancer, embedding: Any, losses: Any, targets: Any) -> None:
+    weights, own_loss = balancer(embedding, losses, targets)
+    ((weights * losses).sum(dim=1).mean() + own_loss).backward()
+    embedding.grad = losses.grad = None
+    balancer.zero_grad(set_to_none=True)
