@@ -4,6 +4,7 @@ Batches of five on two processes: one has three samples of each, the other two.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from agglo.align import AlignTask, EncoderTuning
+from agglo.core.errors import AggloError, TrainingCollapsed
 from agglo.core.runlog import read_log
 from agglo.decoders import StructureDecoder
 from agglo.distill import BALANCERS, Balancer, DistilTask, Sizes, TeacherTarget, make_balancer, make_head
@@ -19,7 +21,8 @@ from agglo.features import Moments, make_normaliser
 from agglo.recipes.workers import share_of
 from agglo.students import build_student, calibrate_norms, freeze_norms
 from agglo.students.student import Student
-from agglo.train import Device, Outcome, Place, Plan, Task, fit
+from agglo.train import Device, Outcome, Place, Plan, Task, Watch, fit
+from agglo.train.hooks import State
 from agglo.train.team import Team, joined
 
 STEPS, BATCH, SIZE_PX, STRUCTURES = 20, 5, 64, 3
@@ -49,15 +52,18 @@ class ToySource:
 
 
 class ToyTask(Task):
-    """A small shared student, linear heads, and a balancer, as in stage 1."""
+    """A small shared student, linear heads, and a balancer, as in stage 1; somebody may press Ctrl-C in step `stop_at`."""
 
-    def __init__(self, balancer: Balancer) -> None:
+    def __init__(self, balancer: Balancer, *, stop_at: int | None = None) -> None:
         super().__init__()
+        self.stop_at = stop_at
         self.student = nn.Sequential(nn.Conv2d(4, EMBED, 1), nn.GELU(), nn.Conv2d(EMBED, EMBED, 1))
         self.heads = nn.ModuleDict({name: nn.Conv2d(EMBED, dim, 1) for name, (dim, _) in DIMS.items()})
         self.balancer = balancer
 
     def forward(self, batch: Any, step: int) -> Outcome:
+        if step == self.stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
         embedding, targets = self.student(batch["image"]), batch["targets"]
         errors = [(self.heads[name](embedding) - targets[name]).square().mean(dim=(1, 2, 3)) for name in DIMS]
         losses = torch.stack(errors, dim=1)
@@ -160,14 +166,41 @@ def _agreed(team: Team, state: dict[str, Tensor]) -> bool:
     return team.agree(int(not is_same)) == 0
 
 
+def _collapse(state: State, outcome: Outcome) -> None:
+    if state.step == 3:
+        raise TrainingCollapsed("one teacher has it all")
+
+
+def _end(folder: Path, *, stop_at: int | None = None, watch: Watch | None = None) -> str:
+    """Return how a training ends for this process."""
+    torch.manual_seed(0)
+    plan = Plan(steps=STEPS, batch_size=BATCH, learning_rate=1e-3, log_every=1)
+    task = ToyTask(make_balancer("uniform", SIZES), stop_at=stop_at)
+    try:
+        fit(task, ToySource(), plan, Place(folder, device=CPU), watch)
+    except (AggloError, KeyboardInterrupt) as problem:
+        return f"{type(problem).__name__}: {problem}"
+    return "trained"
+
+
+def _write_ends(team: Team, out: Path) -> None:
+    """Let the first process fail, then the other one be interrupted; write down how each of them ends."""
+    rank = team.share.rank
+    ends = [_end(out / "failing", watch=Watch(hook=lambda log: _collapse))]
+    ends.append(_end(out / "interrupted", stop_at=4 if rank == 1 else None))
+    ends.append(_end(out / "interrupted"))
+    (out / f"ends-{rank}.txt").write_text("\n".join(ends))
+
+
 def main(out: Path) -> None:
-    """Train all cases together, and say of which every process has the same weights."""
+    """Train all cases together, and say of which every process has the same weights; then stop in two ways."""
     torch.set_num_threads(1)
     with joined(share_of(os.environ), torch.device("cpu")) as team:
         for name in CASES:
             is_same = _agreed(team, train(name, out / name, ema_decay=None))
             if team.is_first and is_same:
                 (out / name / "agreed").touch()
+        _write_ends(team, out)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,19 @@ def test_two_processes_train_as_one_does(name: str, together: Path, tmp_path: Pa
     assert (together / name / "agreed").exists(), "all processes must have the same weights"
 
 
+@pytest.mark.timeout(600)
+def test_what_stops_one_stops_all_after_the_same_step(together: Path) -> None:
+    ends = [(together / f"ends-{rank}.txt").read_text().splitlines() for rank in range(2)]
+    assert ends[0][0] == "TrainingCollapsed: one teacher has it all"
+    assert ends[1][0].startswith("StoppedElsewhere: process 1 of 2 stops, because another one has stopped")
+    for end in ends:
+        assert end[1:] == [
+            "Interrupted: stopped after step 5 of 20; the same command goes on from there",
+            "trained",
+        ]
+    assert len(losses(together / "interrupted")) == team_job.STEPS
+
+
 @pytest.mark.parametrize("name", AS_A_WHOLE)
 def test_a_batch_in_parts_is_the_same_batch(name: str, tmp_path: Path) -> None:
     whole = train(name, tmp_path / "whole")
