@@ -6,7 +6,7 @@ from timm.models.efficientvit_mit import LiteMLA
 
 from agglo.align import AlignTask, EncoderTuning
 from agglo.decoders import StructureDecoder
-from agglo.predict import ModelConfig, load_model, save_model
+from agglo.predict import Model, ModelConfig, load_model, save_model
 from agglo.students import CATALOGUE, build_student
 from agglo.train import Device, Place, Plan, fit
 from contracts.narrow import narrow
@@ -64,7 +64,8 @@ def test_a_model_folder_gives_the_same_student_back(name, tmp_path):
     student, decoder = build_student(name, embed_dim=16).eval(), StructureDecoder(**DECODER).eval()
     entry = student.entry
     config = ModelConfig("test", student.arguments, DECODER, ("a", "b"), 64, entry.mean, entry.std)
-    loaded, _, found = load_model(save_model(tmp_path / "model", student, decoder, config))
+    model = load_model(save_model(tmp_path / "model", Model(student, decoder, config)))
+    loaded, found = model.student, model.config
     assert found.student == student.arguments
     images = torch.randn(2, 3, 64, 64)
     for own, again in zip(student(images), loaded(images), strict=True):

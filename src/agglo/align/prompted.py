@@ -122,7 +122,7 @@ def _judged(
             ),
         }
         means = {
-            name: (loss * counted / mean_over_batch(counted.float()).clamp_min(1e-6)).mean()
+            name: (loss * counted / mean_over_batch(counted.float()[:, None]).clamp_min(1e-6)).mean()
             for name, (loss, counted, _) in losses.items()
         }
         total = torch.stack([weight * means[name] for name, (_, _, weight) in losses.items()]).sum()
