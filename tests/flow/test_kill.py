@@ -72,7 +72,7 @@ def moments(count: int) -> list[tuple[int, float]]:
 
 
 @pytest.mark.parametrize(
-    ("count", "more"), [(3, (CODED,)), pytest.param(20, (), marks=pytest.mark.slow)], ids=["int8", "fp16"]
+    ("count", "more"), [(2, (CODED,)), pytest.param(20, (), marks=pytest.mark.slow)], ids=["int8", "fp16"]
 )
 @pytest.mark.timeout(1800)
 def test_killed_runs_end_in_the_same_bits(tmp_path: Path, count: int, more: tuple[str, ...]) -> None:

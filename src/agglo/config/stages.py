@@ -81,6 +81,14 @@ class DistilConfig(TrainingConfig, NormSection):
         description="what to do when one teacher takes all the weight, or one is no longer learned from",
     )
 
+    @model_validator(mode="after")
+    def _turns_are_known(self) -> "DistilConfig":
+        if self.balance == "sequential" and self.steps is None:
+            raise ValueError(
+                "`balance: sequential` must go with `steps`, of which every teacher gets its share, got `epochs`"
+            )
+        return self
+
 
 class AlignConfig(TrainingConfig):
     """Stage 2."""

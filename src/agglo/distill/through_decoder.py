@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from agglo.train.part import uniforms_of_images
+
 Maps = Float[Tensor, "batch dim h w"]
 Logits = Float[Tensor, "batch prompts rows cols"]
 Points = Float[Tensor, "batch prompts clicks 2"]
@@ -63,7 +65,10 @@ class ThroughDecoder(nn.Module):
             inside: share of every cell of some grid that shows the picture: no click falls on padding, which counts nothing.
         """
         everywhere = inside[:, None].expand(-1, self.prompts, -1, -1)
-        points = self._drawn(everywhere)[:, :, None]
+        # an image's own numbers, whichever process holds it and however its batch is cut
+        numbers = uniforms_of_images(len(own), self.prompts * self.clicks, own.device)
+        by_click = numbers.view(len(own), self.prompts, self.clicks).unbind(dim=2)
+        points = self._drawn(everywhere, by_click[0])[:, :, None]
         labels = torch.ones(points.shape[:3], dtype=torch.long, device=points.device)
         losses = []
         for click in range(self.clicks):
@@ -73,29 +78,37 @@ class ThroughDecoder(nn.Module):
             shown = _on_grid(everywhere, drawn)
             losses.append(mask_loss(drawn, wanted.sigmoid(), shown))
             if click + 1 < self.clicks:
-                points, labels = self._clicked(points, labels, drawn.detach() > 0, wanted > 0, shown)
+                differs = ((drawn.detach() > 0) != (wanted > 0)) * shown
+                new = self._drawn(_somewhere(differs, shown), by_click[click + 1])
+                points, labels = self._clicked(points, labels, new, wanted > 0)
         return torch.stack(losses).mean(dim=0)
 
     def _clicked(
-        self, points: Points, labels: Labels, drawn: Tensor, wanted: Tensor, shown: Tensor
+        self, points: Points, labels: Labels, new: Float[Tensor, "batch prompts 2"], wanted: Tensor
     ) -> tuple[Float[Tensor, "batch prompts more 2"], Int[Tensor, "batch prompts more"]]:
-        """Return the clicks with one more each, where the masks disagree; anywhere in the picture where they do not."""
-        differs = (drawn != wanted) * shown
-        is_somewhere = differs.flatten(2).sum(dim=2) > 0
-        new = self._drawn(torch.where(is_somewhere[..., None, None], differs, shown))
+        """Return the clicks with one more each, and what the teacher's mask says of it."""
         rows, cols = wanted.shape[2:]
         sides = torch.tensor([cols, rows], device=new.device)
         across, down = (new / self.input_px * sides).long().unbind(dim=-1)
         is_in = wanted.flatten(2).gather(2, (down * cols + across)[..., None])
         return torch.cat([points, new[:, :, None]], dim=2), torch.cat([labels, is_in.long()], dim=2)
 
-    def _drawn(self, shares: Float[Tensor, "batch prompts rows cols"]) -> Float[Tensor, "batch prompts 2"]:
-        """Return one point for each map of shares, the centre of a cell that is drawn by them."""
+    def _drawn(
+        self, shares: Float[Tensor, "batch prompts rows cols"], numbers: Float[Tensor, "batch prompts"]
+    ) -> Float[Tensor, "batch prompts 2"]:
+        """Return the centre of one cell for each map of shares, by which numbers in [0, 1) choose; of a map of zeros, of any."""
         rows, cols = shares.shape[2:]
-        flat = shares.flatten(2).flatten(0, 1) + 1e-12  # of a map of zeros, any cell
-        cell = torch.multinomial(flat, 1).view(shares.shape[:2])
+        summed = (shares.flatten(2) + 1e-12).cumsum(dim=2)
+        wanted = (numbers * summed[..., -1])[..., None]
+        cell = torch.searchsorted(summed, wanted, right=True)[..., 0].clamp_max(rows * cols - 1)
         across, down = (cell % cols + 0.5) / cols, (cell // cols + 0.5) / rows
         return self.input_px * torch.stack([across, down], dim=-1)
+
+
+def _somewhere(differs: Logits, shown: Logits) -> Logits:
+    """Return where masks differ, or all that is shown where they do not."""
+    is_any = differs.flatten(2).sum(dim=2) > 0
+    return torch.where(is_any[..., None, None], differs, shown)
 
 
 def mask_loss(

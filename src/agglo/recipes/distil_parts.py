@@ -55,7 +55,7 @@ def task_of(
 
     targets = {name: target(name, config.normalise) for name in columns if not name.endswith(SUMMARY)}
     dims = {name: columns[name].dim for name in targets}
-    sizes = Sizes(learner.embed_dim, tuple(dims.values()), shares_of(config, dims))
+    sizes = Sizes(learner.embed_dim, tuple(dims.values()), shares_of(config, dims), config.steps or 1)
     balancer = make_balancer(config.balance, sizes)
     summaries = {
         name.removesuffix(SUMMARY): target(name, "none") for name in columns if name.endswith(SUMMARY)

@@ -114,9 +114,11 @@ def said_of(task: DistilTask, recipe: Recipe) -> Facts:
     return {"expected_loss": expected_loss(recipe.distill), **({"normalisers": notes} if notes else {})}
 
 
-def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook]:
-    """Return what makes the hook that tells when one teacher takes over."""
+def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook] | None:
+    """Return what makes the hook that tells when one teacher takes over; none where they are to come one after the other."""
     config = recipe.distill
+    if config.balance == "sequential":
+        return None
     return lambda log: AlarmHook(
         log, every=config.log_every, is_stopping=config.on_collapse == "stop", tell=_log.warning
     )

@@ -8,6 +8,7 @@ from agglo.distill import BALANCERS, Sizes, make_balancer
 from agglo.distill.alarm import alarms_of
 from agglo.distill.balance.learned import FLOOR, AttentionBalancer, MlpBalancer
 from agglo.distill.balance.protocol import RunningLosses
+from agglo.train.part import Part, under_way
 from unit.distill import toy
 
 SIZES = Sizes(8, (4, 6, 5))
@@ -58,6 +59,19 @@ def test_static_weights_are_as_somebody_says() -> None:
     weights, _ = make_balancer("static", Sizes(8, (4, 6, 5), shares))(*seen())
     torch.testing.assert_close(weights, torch.tensor(shares).expand(5, 3))
     torch.testing.assert_close(make_balancer("static", SIZES)(*seen())[0], torch.full((5, 3), 1 / 3))
+
+
+def test_teachers_come_one_after_the_other() -> None:
+    balancer = make_balancer("sequential", Sizes(8, (4, 6, 5), steps=7))
+    turns = [int(balancer(*seen())[0][0].argmax()) for _ in range(8)]
+    assert turns == [0, 0, 0, 1, 1, 2, 2, 2], "and the last one stays"
+    again = make_balancer("sequential", Sizes(8, (4, 6, 5), steps=7))
+    for number in (0, 1):
+        with under_way(Part((number,), batch_size=2, number=number, num_samples=1, seed=0)):
+            again(*seen())
+    assert int(again.taken) == 1, "parts of one batch are one step"
+    again.load_state_dict(balancer.state_dict())
+    assert int(again.eval()(*seen())[0][0].argmax()) == 2
 
 
 def test_ada_loss_is_the_inverse_of_running_means() -> None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from agglo.decoders import PromptDecoder
 from agglo.distill.through_decoder import ThroughDecoder, mask_loss
+from agglo.train.part import Part, under_way
 
 PX, CELLS = 64, 4
 
@@ -100,3 +101,14 @@ def test_a_mask_that_is_as_unsure_as_the_teachers_is_right() -> None:
     shown = torch.ones(1, 1, 2, 2)
     assert float(mask_loss(unsure, unsure.sigmoid(), shown)) == pytest.approx(0, abs=1e-6)
     assert float(mask_loss(3 * unsure, unsure.sigmoid(), shown)) > 0.01
+
+
+def test_clicks_are_an_images_own_however_a_batch_is_cut() -> None:
+    own, inside = torch.zeros(2, 3, 8, 8), torch.ones(2, 8, 8)
+    seen = []
+    for places in [(0, 1), (1,)]:
+        decoder = Clicked()
+        with under_way(Part(places, batch_size=2, number=0, num_samples=2, seed=7)):
+            ThroughDecoder(decoder, input_px=PX)(own[list(places)], own[list(places)], inside[list(places)])
+        seen.append(decoder.seen[-1][0][-1])
+    assert torch.equal(*seen)

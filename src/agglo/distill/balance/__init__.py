@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from agglo.distill.balance.fixed import (
     AdaLossBalancer,
     RandomBalancer,
+    SequentialBalancer,
     StaticBalancer,
     TeacherDropBalancer,
     UniformBalancer,
@@ -31,6 +32,7 @@ BALANCERS: Mapping[str, Callable[[Sizes], Balancer]] = {
     "random": RandomBalancer,
     "adaloss": AdaLossBalancer,
     "teacher-drop": TeacherDropBalancer,
+    "sequential": SequentialBalancer,
     "uncertainty": UncertaintyBalancer,
     "mlp": MlpBalancer,
     "mlp-as-printed": PrintedMlpBalancer,

@@ -15,7 +15,7 @@ from agglo.distill.balance.protocol import (
     Targets,
     Weights,
 )
-from agglo.train.part import normals_of_batch, uniforms_of_images
+from agglo.train.part import current_part, normals_of_batch, uniforms_of_images
 from agglo.train.team import mean_over_batch
 
 
@@ -90,3 +90,27 @@ class TeacherDropBalancer(Balancer):
         )
         counts = counts.scatter(1, losses.detach().argmax(dim=1, keepdim=True), 1.0)
         return counts / mean_over_batch(counts.sum(dim=1, keepdim=True)), losses.new_zeros(())
+
+
+@final
+class SequentialBalancer(Balancer):
+    """One teacher after the other, in the recipe's order, each for an equal share of the steps.
+
+    What the paper leaves to future work (arXiv 2504.02351, conclusion); what the student keeps of the first ones is the
+    question. In evaluation the teacher of the last step counts.
+    """
+
+    taken: Tensor
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.steps = sizes.steps
+        self.register_buffer("taken", torch.zeros((), dtype=torch.long))
+
+    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+        part, teachers = current_part(), losses.shape[1]
+        if self.training and (part is None or part.number == 0):  # parts of one batch are one step
+            self.taken += 1
+        turn = ((self.taken - 1).clamp_min(0) * teachers // self.steps).clamp_max(teachers - 1)
+        weights = (torch.arange(teachers, device=losses.device) == turn).to(losses.dtype)
+        return weights.expand_as(losses).clone(), losses.new_zeros(())

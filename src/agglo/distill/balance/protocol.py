@@ -29,11 +29,13 @@ class Sizes:
         embed_dim: width of the student's embedding.
         teacher_dims: width of each teacher's map, in the order of the weights.
         shares: how much each teacher is to count, where somebody says so; they sum to 1.
+        steps: of the whole training, for what goes by them.
     """
 
     embed_dim: int
     teacher_dims: tuple[int, ...]
     shares: tuple[float, ...] | None = None
+    steps: int = 1
 
     @property
     def num_teachers(self) -> int:
