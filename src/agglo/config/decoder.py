@@ -19,10 +19,11 @@ class DecoderConfig(Section):
         True, description="feed the student's own stride-4 and stride-8 maps to the upscaling"
     )
     presence: bool = Field(
-        True, description="say of each structure whether it is there; where it is not, its mask is empty"
+        False,
+        description="say of each structure whether it is there; where it is not, its mask is empty (docs/predict.md)",
     )
 
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
-        """Leave out what is off: what was made before there was a choice stays valid, and goes on with `presence: false`."""
+        """Leave out what is off: what was made before there was a choice stays valid."""
         return {name: value for name, value in dump(self).items() if name in SINCE_THE_FIRST or value}

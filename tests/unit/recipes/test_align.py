@@ -70,8 +70,8 @@ def test_more_labelled_patients_than_there_are_is_refused(begun: Run) -> None:
 
 
 def test_a_decoder_without_presence_is_the_one_from_before_there_was_any() -> None:
-    """So what was aligned then is still of the same settings, with `decoder.presence: false`."""
-    on, off = (mask_settings(load_recipe(RECIPE, words)) for words in ([], ["decoder.presence=false"]))
+    """So what was aligned then is still of the same settings."""
+    on, off = (mask_settings(load_recipe(RECIPE, words)) for words in (["decoder.presence=true"], []))
     assert off["decoder"] == {"grid_stride": 8, "high_res": True}
     assert on["decoder"] == {**off["decoder"], "presence": True}
 
