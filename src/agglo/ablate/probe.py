@@ -75,14 +75,15 @@ def budget_of(ground: "Ground", cell: Cell) -> dict[str, float | int]:
     pool = len(ground.features[0])
     distil = build.plan(recipe.distill, seed=0, num_samples=pool).steps
     align = build.plan(recipe.align, seed=0, num_samples=labelled).steps
-    budget_s = (
+    budget_s = round(
         ground.extraction_s(recipe)
         + distil * seconds[f"distil {grid.equal_to}"]
-        + align * mixed(recipe, seconds)
+        + align * mixed(recipe, seconds),
+        2,
     )
     assert grid.arms[cell.arm].kind in FROM_MASKS
     step_s = seconds[f"masks {cell.arm}"]
-    return {"budget_s": round(budget_s, 2), "step_s": step_s, "steps": max(1, int(budget_s / step_s))}
+    return {"budget_s": budget_s, "step_s": step_s, "steps": max(1, int(budget_s / step_s))}
 
 
 def mixed(recipe: Recipe, seconds: dict[str, float]) -> float:
