@@ -24,7 +24,6 @@ from agglo.recipes.distil_parts import column_names, head_plans
 from agglo.recipes.distill import alarm_for, save_student
 from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
-from agglo.recipes.patients import pool_samples
 from agglo.recipes.run import run as run_stages
 from agglo.recipes.sources import distil_source, require_stored
 from agglo.train import Place, Watch, fit
@@ -81,9 +80,7 @@ class Ground:
 
     def source(self, recipe: Recipe) -> DistilSource:
         """Return what a recipe's stage 1 learns from: views of the pool with what its teachers saw of them."""
-        pool, store = self.features
-        samples = pool_samples(recipe, pool, self.run.dataset, self.run.split["train"])
-        return distil_source(recipe, pool, store, samples)
+        return distil_source(recipe, *self.features, self.run.dataset, self.run.split["train"])
 
     def distilled(self, arm: str, seed: int) -> tuple[Path, dict[str, Any]]:
         """Return the student that arm `arm` distils with `seed`, and the facts of its training; trained once for all cells."""

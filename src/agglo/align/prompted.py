@@ -8,12 +8,13 @@ weights, batch and step.
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from agglo.align.jitter import BOX, NUM_POINTS, POINTS
 from agglo.align.losses import binary_cross_entropy, dice_loss, presence_loss
 from agglo.core.shapes import StudentFeatures
+from agglo.decoders.clicks import correction
 from agglo.decoders.prompts import BOTTOM_RIGHT, INSIDE, TOP_LEFT, PromptAnswer, PromptDecoder
 from agglo.train import Outcome
 from agglo.train.team import mean_over_batch
@@ -64,26 +65,6 @@ def prompted_loss(
         name: torch.stack([each.scalars[name] for each in outcomes]).mean() for name in outcomes[0].scalars
     }
     return Outcome(torch.stack([each.total for each in outcomes]).mean(), scalars)
-
-
-def correction(
-    logits: Cells, truth: Cells, inside: Cells, draws: Float[Tensor, " batch"]
-) -> tuple[Float[Tensor, "batch 2"], Int[Tensor, " batch"]]:
-    """Return a click where a mask is wrong, in cells (x, y of a cell's centre), and what it says: 1 inside of the object, else 0.
-
-    Cells that are mostly padding are never wrong. Where nothing is, the click is anywhere in the picture, and says what is true
-    there. `draws` in [0, 1) choose among the cells.
-    """
-    is_there = truth >= 0.5
-    in_picture = inside >= 0.5
-    wrong = ((logits > 0) != is_there) & in_picture
-    pool = torch.where(wrong.flatten(1).any(dim=1)[:, None, None], wrong, in_picture).flatten(1)
-    counted = pool.cumsum(dim=1)
-    rank = (draws * counted[:, -1]).floor() + 1
-    place = torch.searchsorted(counted, rank.to(counted.dtype)[:, None]).clamp_max(pool.shape[1] - 1)
-    cols = truth.shape[-1]
-    centre = torch.cat([place % cols, place // cols], dim=1) + 0.5
-    return centre, is_there.flatten(1).gather(1, place).squeeze(1).long()
 
 
 def true_quality(logits: Cells, truth: Cells, inside: Cells) -> Float[Tensor, " batch"]:

@@ -72,7 +72,7 @@ def _recipe(folder: Path, mode: str) -> Recipe:
 def _step(run: Run) -> Callable[[], None]:
     """Return what takes one step more of the run's distilling, batch and log included."""
     recipe, (pool, store) = run.recipe, pool_and_store(run)
-    source = distil_source(recipe, pool, store)
+    source = distil_source(recipe, pool, store, run.dataset, run.split["train"])
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))
     task = with_online_teachers(recipe, build.distil_task(recipe, store))
     training = begin(task, plan, Place(run.folder / "distill", device=build.device(recipe)))

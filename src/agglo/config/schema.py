@@ -5,11 +5,10 @@ built, so that adding one needs no change here.
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from agglo.config.decoder import DecoderConfig
 from agglo.config.section import FolderName, Fraction, Positive, Section
@@ -90,21 +89,20 @@ class TeacherConfig(Section):
     )
     input_px: Positive | None = Field(None, description="by default the catalogue's")
     map: str | None = Field(
-        None, description="which of its maps (`agglo teachers` lists them); by default the usual one"
+        None,
+        description="which of its maps (`agglo teachers` lists them); by default the usual one",
+        exclude_if=lambda value: value is None,  # what was made before there was a choice stays valid
     )
     mode: Literal["stored", "online"] | None = Field(
         None,
         description="whether it looks once for all or at each batch anew; by default as `store.mode` says",
+        exclude_if=lambda value: value is None,
     )
     precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="bf16: autocast, refused where what the teacher sees would differ too much"
+        "fp32",
+        description="bf16: autocast, refused where what the teacher sees would differ too much",
+        exclude_if=lambda value: value == "fp32",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_a_choice_not_made(self, dump: Callable[[object], dict[str, object]]) -> dict[str, object]:
-        """Leave out what has its usual value: what was made before there was a choice stays valid."""
-        usual = {"map": None, "mode": None, "precision": "fp32"}
-        return {key: value for key, value in dump(self).items() if key not in usual or value != usual[key]}
 
     @property
     def key(self) -> str:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from agglo.decoders.clicks import anywhere, correction
 from agglo.train.part import uniforms_of_images
 
 Maps = Float[Tensor, "batch dim h w"]
@@ -64,73 +65,48 @@ class ThroughDecoder(nn.Module):
             own: what the teacher gave.
             inside: share of every cell of some grid that shows the picture: no click falls on padding, which counts nothing.
         """
-        everywhere = inside[:, None].expand(-1, self.prompts, -1, -1)
+        everywhere = inside.repeat_interleave(self.prompts, dim=0)
         # an image's own numbers, whichever process holds it and however its batch is cut
         numbers = uniforms_of_images(len(own), self.prompts * self.clicks, own.device)
-        by_click = numbers.view(len(own), self.prompts, self.clicks).unbind(dim=2)
-        points = self._drawn(everywhere, by_click[0])[:, :, None]
-        labels = torch.ones(points.shape[:3], dtype=torch.long, device=points.device)
+        by_click = numbers.view(-1, self.clicks).unbind(dim=1)
+        points = (anywhere(everywhere, by_click[0]) * (self.input_px / inside.shape[-1]))[:, None]
+        labels = torch.ones(points.shape[:2], dtype=torch.long, device=points.device)
         losses = []
         for click in range(self.clicks):
             with torch.no_grad():
-                wanted = self.decoder.decode_points(own, points, labels).float()
-            drawn = self.decoder.decode_points(predicted, points, labels).float()
-            shown = _on_grid(everywhere, drawn)
-            losses.append(mask_loss(drawn, wanted.sigmoid(), shown))
+                wanted = self._masks(own, points, labels).sigmoid()
+            drawn = self._masks(predicted, points, labels)
+            shown = F.interpolate(everywhere[:, None], size=drawn.shape[1:], mode="bilinear")[:, 0]
+            losses.append(mask_loss(drawn, wanted, shown))
             if click + 1 < self.clicks:
-                differs = ((drawn.detach() > 0) != (wanted > 0)) * shown
-                new = self._drawn(_somewhere(differs, shown), by_click[click + 1])
-                points, labels = self._clicked(points, labels, new, wanted > 0)
-        return torch.stack(losses).mean(dim=0)
+                where, label = correction(drawn.detach(), wanted, shown, by_click[click + 1])
+                where = where * (self.input_px / drawn.shape[-1])
+                points = torch.cat([points, where[:, None]], dim=1)
+                labels = torch.cat([labels, label[:, None]], dim=1)
+        return torch.stack(losses).mean(dim=0).view(len(own), -1).mean(dim=1)
 
-    def _clicked(
-        self, points: Points, labels: Labels, new: Float[Tensor, "batch prompts 2"], wanted: Tensor
-    ) -> tuple[Float[Tensor, "batch prompts more 2"], Int[Tensor, "batch prompts more"]]:
-        """Return the clicks with one more each, and what the teacher's mask says of it."""
-        rows, cols = wanted.shape[2:]
-        sides = torch.tensor([cols, rows], device=new.device)
-        across, down = (new / self.input_px * sides).long().unbind(dim=-1)
-        is_in = wanted.flatten(2).gather(2, (down * cols + across)[..., None])
-        return torch.cat([points, new[:, :, None]], dim=2), torch.cat([labels, is_in.long()], dim=2)
-
-    def _drawn(
-        self, shares: Float[Tensor, "batch prompts rows cols"], numbers: Float[Tensor, "batch prompts"]
-    ) -> Float[Tensor, "batch prompts 2"]:
-        """Return the centre of one cell for each map of shares, by which numbers in [0, 1) choose; of a map of zeros, of any."""
-        rows, cols = shares.shape[2:]
-        summed = (shares.flatten(2) + 1e-12).cumsum(dim=2)
-        wanted = (numbers * summed[..., -1])[..., None]
-        cell = torch.searchsorted(summed, wanted, right=True)[..., 0].clamp_max(rows * cols - 1)
-        across, down = (cell % cols + 0.5) / cols, (cell // cols + 0.5) / rows
-        return self.input_px * torch.stack([across, down], dim=-1)
-
-
-def _somewhere(differs: Logits, shown: Logits) -> Logits:
-    """Return where masks differ, or all that is shown where they do not."""
-    is_any = differs.flatten(2).sum(dim=2) > 0
-    return torch.where(is_any[..., None, None], differs, shown)
+    def _masks(
+        self, features: Maps, points: Float[Tensor, "all clicks 2"], labels: Int[Tensor, "all clicks"]
+    ) -> Float[Tensor, "all rows cols"]:
+        """Return the decoder's logits for all prompts of all pictures, in float32."""
+        asked = (each.view(len(features), self.prompts, *each.shape[1:]) for each in (points, labels))
+        return self.decoder.decode_points(features, *asked).float().flatten(0, 1)
 
 
 def mask_loss(
-    drawn: Logits, wanted: Logits, shown: Float[Tensor, "batch prompts rows cols"]
-) -> Float[Tensor, " batch"]:
-    """Return cross-entropy plus Dice loss of logits and wanted probabilities over what is shown, as a mean over prompts."""
-    area = shown.sum(dim=(2, 3)).clamp_min(1e-6)
+    drawn: Float[Tensor, "all rows cols"],
+    wanted: Float[Tensor, "all rows cols"],
+    shown: Float[Tensor, "all rows cols"],
+) -> Float[Tensor, " all"]:
+    """Return cross-entropy plus Dice loss of logits and wanted probabilities, over what is shown; 0 where they say the same."""
+    area = shown.sum(dim=(1, 2)).clamp_min(1e-6)
     entropy = F.binary_cross_entropy_with_logits(drawn, wanted, reduction="none")
     # a soft target has an entropy of its own, which no prediction can go below
     least = F.binary_cross_entropy(wanted, wanted, reduction="none")
-    far = ((entropy - least) * shown).sum(dim=(2, 3)) / area
-    probability = drawn.sigmoid() * shown
-    shared = (probability * wanted).sum(dim=(2, 3))
-    squares = (probability * drawn.sigmoid() + wanted * wanted * shown).sum(
-        dim=(2, 3)
+    far = ((entropy - least) * shown).sum(dim=(1, 2)) / area
+    probability = drawn.sigmoid()
+    shared = (probability * wanted * shown).sum(dim=(1, 2))
+    squares = ((probability.square() + wanted.square()) * shown).sum(
+        dim=(1, 2)
     )  # so that equal masks have no loss
-    dice = 1 - (2 * shared + 1) / (squares + 1)
-    return (far + dice).mean(dim=1)
-
-
-def _on_grid(
-    inside: Float[Tensor, "batch prompts h w"], logits: Logits
-) -> Float[Tensor, "batch prompts rows cols"]:
-    rows, cols = logits.shape[2:]
-    return F.interpolate(inside, size=(rows, cols), mode="bilinear")
+    return far + 1 - (2 * shared + 1) / (squares + 1)

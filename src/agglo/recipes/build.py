@@ -1,6 +1,8 @@
 """From a recipe to parts. Config meets constructors in this room only, and here wherever more than one stage needs the part."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,7 +23,7 @@ from agglo.recipes.decoders import decoder_options as decoder_options
 from agglo.recipes.decoders import prompt_options as prompt_options
 from agglo.recipes.distil_parts import shares_of, summary_names, task_of
 from agglo.recipes.norms import norm_problems, with_norms
-from agglo.recipes.sources import columns_of
+from agglo.recipes.sources import columns_of, require_stored
 from agglo.recipes.teacher_decoder import check_drawing, drawing_of
 from agglo.recipes.teachers import missing_weights as missing_weights
 from agglo.recipes.teachers import own_identity, own_precision, teacher_entry, weights_sha256
@@ -52,20 +54,13 @@ def check_names(recipe: Recipe) -> None:
         if name not in known
     ]
     problems += [f"  {problem}" for problem in norm_problems(recipe)]
-    try:
-        shares_of(recipe.distill, [teacher.key for teacher in recipe.teachers])
-    except ConfigError as problem:
-        problems.append(f"  {problem}")
+    problems += _refusals(lambda: shares_of(recipe.distill, [teacher.key for teacher in recipe.teachers]))
     for teacher in recipe.teachers:
-        try:
-            teacher_entry(teacher)
-        except ConfigError as problem:
-            problems.append(f"  teachers: {problem}")
+        problems += _refusals(partial(teacher_entry, teacher), "teachers: ")
     if not problems and recipe.distill.through_decoder:
-        try:
-            check_drawing(recipe)
-        except ConfigError as problem:
-            problems.append(f"  {problem}")
+        problems += _refusals(lambda: check_drawing(recipe))
+    if recipe.align.features_weight:
+        problems += _refusals(lambda: require_stored(recipe, "align.features_weight"))
     if not problems and recipe.distill.summary and not summary_names(recipe):
         problems.append(
             "  distill.summary: needs a teacher with a summary, and none of the recipe has one (`agglo teachers`)"
@@ -76,6 +71,15 @@ def check_names(recipe: Recipe) -> None:
         )
 
 
+def _refusals(check: Callable[[], object], of: str = "") -> list[str]:
+    """Return what `check` refuses, as a line of a list; nothing where it does not."""
+    try:
+        check()
+    except (ConfigError, WeightsError) as problem:
+        return [f"  {of}{problem}"]
+    return []
+
+
 def check_inputs(recipe: Recipe) -> None:
     """Say at once which files a run needs and lacks, before anything is made.
 
@@ -84,10 +88,11 @@ def check_inputs(recipe: Recipe) -> None:
     """
     problems = [f"  data: {lack}" for lack in missing_data(recipe)]
     problems += [f"  teachers: {lack}" for teacher in recipe.teachers if (lack := missing_weights(teacher))]
-    try:
-        locate(STUDENTS[recipe.student.name], recipe.student.init)
-    except WeightsError as problem:
-        problems.append(f"  student.init: {problem}")
+    problems += _refusals(
+        lambda: locate(STUDENTS[recipe.student.name], recipe.student.init), "student.init: "
+    )
+    if not problems:
+        problems += _refusals(lambda: drawing_of(recipe), "distill.through_decoder: ")
     if problems:
         raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} missing", *problems]))
 

@@ -18,7 +18,6 @@ from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.distil_parts import expected_loss, head_plans
 from agglo.recipes.extract import identity_of, kept_as, online_as, pool_and_store
-from agglo.recipes.patients import pool_samples
 from agglo.recipes.sources import columns_of, distil_source, online_teachers
 from agglo.recipes.stage import Facts
 from agglo.students import Student
@@ -40,8 +39,7 @@ def distill(run: Run) -> bool:
 
     def work() -> Facts:
         pool, store = pool_and_store(run)
-        samples = pool_samples(recipe, pool, run.dataset, run.split["train"])
-        source = distil_source(recipe, pool, store, samples)
+        source = distil_source(recipe, pool, store, run.dataset, run.split["train"])
         plan = build.plan(recipe.distill, seed=recipe.seed, num_samples=len(source))
         task = build.distil_task(recipe, store)
         place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
@@ -58,7 +56,7 @@ def distill(run: Run) -> bool:
             "batch_size": plan.batch_size,
             "samples": len(source),
             "labels": "none",
-            "frames": len(samples) // pool.views_per_frame,
+            "frames": len(source) // pool.views_per_frame,
             "wall_s": round(state.wall_s, 2),
             "process_s": round(state.process_s, 2),
             "init": task.student.origin.as_facts(),

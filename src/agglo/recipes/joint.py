@@ -12,17 +12,14 @@ from agglo.recipes.context import Run
 from agglo.recipes.distil_parts import task_of
 from agglo.recipes.distill import student_file
 from agglo.recipes.extract import pool_and_store
-from agglo.recipes.patients import pool_samples
-from agglo.recipes.sources import distil_source, require_stored
+from agglo.recipes.sources import distil_source
 from agglo.recipes.teacher_decoder import drawing_of
 
 
 def joined(run: Run, task: AlignTask, masks: MaskSource) -> tuple[JointTask, JointSource]:
     """Return stage 2 of a run as a joint one: `task` and `masks` beside stage 1's, whose heads go on from where they were."""
-    require_stored(run.recipe, "`align.features_weight`")
     pool, store = pool_and_store(run)
-    samples = pool_samples(run.recipe, pool, run.dataset, run.split["train"])
-    features = distil_source(run.recipe, pool, store, samples)
+    features = distil_source(run.recipe, pool, store, run.dataset, run.split["train"])
     return join(run.recipe, task, masks, features, student_file(run).parent)
 
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from agglo.config.schema import Recipe, TeacherConfig
 from agglo.core.errors import ConfigError
+from agglo.data import Dataset
 from agglo.distill import DistilSource
 from agglo.features import Column, FeatureStore
 from agglo.features.online import OnlineColumn
 from agglo.features.pool import Pool
 from agglo.recipes.distil_parts import column_names, summary_names
+from agglo.recipes.patients import pool_samples
 from agglo.recipes.teachers import teacher_entry
 from agglo.teachers import spec_of
 
@@ -45,9 +47,10 @@ def columns_of(recipe: Recipe, store: FeatureStore) -> dict[str, Column | Online
 
 
 def distil_source(
-    recipe: Recipe, pool: Pool, store: FeatureStore, samples: Sequence[int] | None = None
+    recipe: Recipe, pool: Pool, store: FeatureStore, found: Dataset, train: Sequence[int]
 ) -> DistilSource:
-    """Return what stage 1 learns from: these samples of the pool, or all."""
+    """Return what stage 1 learns from: the samples of the pool that the recipe asks for; `train` are the frames of `found`."""
+    samples = pool_samples(recipe, pool, found, train)
     sizes_px = {
         each.key: spec_of(teacher_entry(each), input_px=each.input_px).input_px
         for each in online_teachers(recipe)

@@ -97,8 +97,8 @@ def test_padding_counts_nothing() -> None:
 
 
 def test_a_mask_that_is_as_unsure_as_the_teachers_is_right() -> None:
-    unsure = torch.tensor([0.4, -0.2, 1.3, -3.0]).reshape(1, 1, 2, 2)
-    shown = torch.ones(1, 1, 2, 2)
+    unsure = torch.tensor([0.4, -0.2, 1.3, -3.0]).reshape(1, 2, 2)
+    shown = torch.ones(1, 2, 2)
     assert float(mask_loss(unsure, unsure.sigmoid(), shown)) == pytest.approx(0, abs=1e-6)
     assert float(mask_loss(3 * unsure, unsure.sigmoid(), shown)) > 0.01
 
