@@ -5,16 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from agglo.core.errors import ConfigError
+from agglo.recipes.context import Tell, tell_nobody
 from agglo.recipes.environment import environment
 
+USUAL_ROUNDS = 10
+ROUNDS = {"extract": 3, "hybrid": 5}
+"""Fewer rounds where one takes seconds."""
 
-def bench(what: str, *, rounds: int, views: Sequence[int] = ()) -> dict[str, Any]:
+
+def bench(
+    what: str, *, rounds: int | None = None, views: Sequence[int] = (), tell: Tell = tell_nobody
+) -> dict[str, Any]:
     """Run a benchmark.
 
     Args:
         what: `phantom`, `extract`, `store`, `distill`, `hybrid`, `students`, or a model folder.
-        rounds: measured repetitions.
+        rounds: measured repetitions; by default what `ROUNDS` says, else `USUAL_ROUNDS`.
         views: of `extract`: measure the memory that these numbers of views take instead of speed.
+        tell: gives the progress of each part by name.
 
     Returns:
         JSON-like: what was measured, figures, and the machine.
@@ -41,12 +49,13 @@ def bench(what: str, *, rounds: int, views: Sequence[int] = ()) -> dict[str, Any
     }
     if views and what != "extract":
         raise ConfigError(f"`--views` is for `agglo bench extract`, got it with {what!r}; leave it away")
+    rounds = rounds or ROUNDS.get(what, USUAL_ROUNDS)
     if views:
-        figures = bench_memory(counts=views)
+        figures = bench_memory(counts=views, tell=tell)
     elif what in known:
-        figures = known[what](rounds=rounds)
+        figures = known[what](rounds=rounds, tell=tell)
     elif Path(what).is_dir():
-        figures = bench_model(Path(what), rounds=rounds)
+        figures = bench_model(Path(what), rounds=rounds, tell=tell)
     else:
         raise ConfigError(f"a benchmark must be one of {', '.join(known)}, or a model folder, got {what!r}")
     return {"bench": what, "rounds": rounds, "figures": figures, "environment": environment()}

@@ -20,6 +20,7 @@ from agglo.core.runlog import RunLog
 from agglo.distill import BALANCERS, Balancer, DistilSource, DistilTask, Sizes, make_balancer
 from agglo.features.extract import fill_store
 from agglo.recipes import build
+from agglo.recipes.context import Tell, tell_nobody
 from agglo.recipes.parting import parted
 from agglo.recipes.phantom import make_phantom
 from agglo.train import Place, Plan, Watch
@@ -31,7 +32,7 @@ SIZES = {256: 8, 512: 4}
 """Input sizes in px, with the batch at each: that of the demo, and that of the paper."""
 
 
-def bench_distill(*, rounds: int) -> dict[str, Any]:
+def bench_distill(*, rounds: int, tell: Tell = tell_nobody) -> dict[str, Any]:
     """Return, for the lab teachers and two input sizes, milliseconds of a whole and of a bare step, and their ratio.
 
     `balancers` has those of each balancer with its share of the bare step: its weights, their sum with the losses, and the
@@ -42,7 +43,7 @@ def bench_distill(*, rounds: int) -> dict[str, Any]:
         make_phantom(phantom, PhantomConfig(patients=PATIENTS, frames=FRAMES))
         return {
             f"at_{size_px}_px": _bench(
-                phantom, _recipe(Path(folder) / str(size_px), size_px, batch_size), rounds
+                phantom, _recipe(Path(folder) / str(size_px), size_px, batch_size), rounds, tell
             )
             for size_px, batch_size in SIZES.items()
         }
@@ -64,18 +65,20 @@ def _recipe(folder: Path, size_px: int, batch_size: int) -> Recipe:
     )
 
 
-def _bench(phantom: Path, recipe: Recipe, rounds: int) -> dict[str, Any]:
+def _bench(phantom: Path, recipe: Recipe, rounds: int, tell: Tell) -> dict[str, Any]:
     dataset = build.dataset(recipe, phantom)
     pool = build.pool(recipe, dataset, parted(dataset, recipe.data.split))
     sources = {teacher.key: build.ready_teacher(teacher) for teacher in recipe.teachers}
-    store, effort = fill_store(pool, sources, recipe.out / "features")
+    store, effort = fill_store(pool, sources, recipe.out / "features", progress=tell("extract"))
     source = DistilSource(pool, store, list(sources), size_px=recipe.student.input_px)
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))
     task = build.distil_task(recipe, store)
     training = begin(task, plan, Place(recipe.out, device=build.device(recipe)))
     batches = training.batches(source, plan)
     works = _steps(training, plan, batches, RunLog(recipe.out / "log.jsonl"))
-    times = in_turn({**works, **_weighings(task, next(batches))}, rounds=rounds, warmup=2)
+    works_and_weighings = {**works, **_weighings(task, next(batches))}
+    shown = tell(f"steps at {recipe.student.input_px} px")
+    times = in_turn(works_and_weighings, rounds=rounds, warmup=2, progress=shown)
     return {
         "batch_size": plan.batch_size,
         "teachers": list(sources),

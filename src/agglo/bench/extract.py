@@ -20,6 +20,7 @@ from agglo.features.extract import fill_store
 from agglo.features.looking import ReadyTeacher, pictures_at_once
 from agglo.features.pool import Pool
 from agglo.recipes import build
+from agglo.recipes.context import Tell, tell_nobody
 from agglo.recipes.phantom import make_phantom
 from agglo.teachers import preprocess
 
@@ -27,11 +28,13 @@ PATIENTS, FRAMES, VIEWS = 6, 16, 2
 TEACHERS = ("lab-sam", "lab-dino", "lab-clip")
 
 
-def bench_extract(*, rounds: int) -> dict[str, Any]:
+def bench_extract(*, rounds: int, tell: Tell = tell_nobody) -> dict[str, Any]:
     """Return wall and processor time of an extraction by the lab teachers over that of their bare forward passes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_phantom(folder / "dataset", PhantomConfig(patients=PATIENTS, frames=FRAMES))
+        make_phantom(
+            folder / "dataset", PhantomConfig(patients=PATIENTS, frames=FRAMES), progress=tell("phantom")
+        )
         dataset = open_dataset(folder / "dataset")
         frames = range(len(dataset))
         pool = Pool.of(
@@ -41,7 +44,7 @@ def bench_extract(*, rounds: int) -> dict[str, Any]:
         works = {"extraction": _extraction(pool, sources, folder), "bare_forward": _forward(pool, sources)}
         processor: dict[str, list[float]] = {name: [] for name in works}
         counted = {name: _counting(work, processor[name]) for name, work in works.items()}
-        times = in_turn(counted, rounds=rounds)
+        times = in_turn(counted, rounds=rounds, progress=tell("extract"))
     return {
         "views": len(pool),
         "teachers": list(sources),

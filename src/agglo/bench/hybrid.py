@@ -16,7 +16,7 @@ from agglo.bench.timing import in_turn, ratio, summary
 from agglo.config.schema import Recipe
 from agglo.core.runlog import RunLog
 from agglo.recipes import build
-from agglo.recipes.context import Run
+from agglo.recipes.context import Run, Tell, tell_nobody
 from agglo.recipes.dataset import dataset
 from agglo.recipes.distill import with_online_teachers
 from agglo.recipes.extract import extract, pool_and_store
@@ -28,19 +28,19 @@ TEACHERS = ("lab-sam", "lab-dino", "lab-clip")
 SIZE_PX, BATCH = 256, 8
 
 
-def bench_hybrid(*, rounds: int) -> dict[str, Any]:
+def bench_hybrid(*, rounds: int, tell: Tell = tell_nobody) -> dict[str, Any]:
     """Return milliseconds of a stored and of an online step, of extraction a view, and after how many epochs storing is cheaper."""
     with tempfile.TemporaryDirectory() as name:
         works, extraction_ms = {}, 0.0
         for mode in ("stored", "online"):
-            run = Run(_recipe(Path(name) / mode, mode))
+            run = Run(_recipe(Path(name) / mode, mode), tell)
             dataset(run)
             extract(run)
             works[mode] = _step(run)
             if mode == "stored":
                 facts = run.stages["extract"].facts
                 extraction_ms = 1000 * float(facts["wall_s"]) / int(facts["samples"])
-        times = in_turn(works, rounds=rounds)
+        times = in_turn(works, rounds=rounds, progress=tell("steps"))
     extra_ms = (statistics.median(times["online"]) - statistics.median(times["stored"])) / BATCH
     return {
         "teachers": list(TEACHERS),

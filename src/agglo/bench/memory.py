@@ -22,6 +22,7 @@ from agglo.features import Storage
 from agglo.features.extract import fill_store
 from agglo.features.pool import ONCE_THROUGH_BYTES, Pool
 from agglo.recipes import build
+from agglo.recipes.context import Tell, tell_nobody
 from agglo.recipes.phantom import make_phantom
 from agglo.teachers import OwnTeacher
 
@@ -35,14 +36,17 @@ def tiny_teacher(weights: Path | None) -> OwnTeacher:
     return OwnTeacher(nn.Conv2d(3, 64, 16, stride=16), dim=64, stride_px=16, input_px=SIZE_PX, licence="none")
 
 
-def bench_memory(*, counts: Sequence[int] = COUNTS) -> dict[str, Any]:
+def bench_memory(*, counts: Sequence[int] = COUNTS, tell: Tell = tell_nobody) -> dict[str, Any]:
     """Return the peak of resident memory in MB by number of views, and the greatest over the least."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_phantom(folder / "patient", PhantomConfig(patients=1, frames=FRAMES, size_px=SIZE_PX))
         patient = open_dataset(folder / "patient")
-        peaks = {}
+        peaks: dict[str, float] = {}
+        progress, done = tell("views"), 0
         for count in sorted(counts):
+            progress(done, sum(counts), f"{count} in a process of their own")
+            done += count
             _write_frames(patient, folder / f"of{count}", -(-count // VIEWS))
             with multiprocessing.get_context("spawn").Pool(1) as process:
                 peaks[str(count)] = process.apply(peak_mb, (folder / f"of{count}", count))

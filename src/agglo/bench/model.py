@@ -11,6 +11,7 @@ from agglo.core.seeds import generator
 from agglo.core.shapes import EMBEDDING_STRIDE_PX, StudentFeatures
 from agglo.decoders import PromptDecoder, StructureDecoder
 from agglo.predict import Predictor, load
+from agglo.recipes.context import Tell, tell_nobody
 from agglo_runtime.finish import masks_from_logits
 from agglo_runtime.prepare import prepare
 
@@ -20,12 +21,12 @@ SIDE_CELLS = SIDE_PX // EMBEDDING_STRIDE_PX
 
 
 @torch.inference_mode()
-def bench_model(folder: Path, *, rounds: int) -> dict[str, Any]:
+def bench_model(folder: Path, *, rounds: int, tell: Tell = tell_nobody) -> dict[str, Any]:
     """Return milliseconds of preparation, encoder, decoder, finish and all, and the two decoders at 512 px and 64x64 cells."""
     predictor = load(folder)
     image = generator(0, "bench picture").integers(0, 256, (SIDE_PX, SIDE_PX), dtype=np.uint8)
-    parts = in_turn(_parts(predictor, image), rounds=rounds)
-    decoders = in_turn(_decoders(predictor), rounds=rounds)
+    parts = in_turn(_parts(predictor, image), rounds=rounds, progress=tell("parts"))
+    decoders = in_turn(_decoders(predictor), rounds=rounds, progress=tell("decoders"))
     return {
         "input_px": predictor.config.input_px,
         "structures": len(predictor.structures),

@@ -20,6 +20,7 @@ from agglo.core.seeds import generator
 from agglo.features import Codec, Column, FeatureStore, Moments, Samples, Storage
 from agglo.features.pilot import Pilot
 from agglo.features.requantise import token_cosines
+from agglo.recipes.context import Tell, tell_nobody
 
 SAMPLES, DIM, GRID = 64, 256, (64, 64)
 READS_A_ROUND = 64
@@ -31,7 +32,7 @@ FALL = 1.0
 """Variance of direction `i` is proportional to `i ** -FALL`."""
 
 
-def bench_store(*, rounds: int) -> dict[str, Any]:
+def bench_store(*, rounds: int, tell: Tell = tell_nobody) -> dict[str, Any]:
     """Return, for every way of keeping features, bytes over those of fp32, centred cosines and samples a second; and a curve of
     PCA widths."""
     features = made_up(SAMPLES)
@@ -41,7 +42,7 @@ def bench_store(*, rounds: int) -> dict[str, Any]:
         order = [int(sample) for sample in generator(0, "bench store").integers(0, SAMPLES, READS_A_ROUND)]
         works = {"fp32": _reading(lambda sample: np.asarray(plain[sample]), order)}
         works |= {name: _reading(column.read, order) for name, column in columns.items()}
-        times = in_turn(works, rounds=rounds)
+        times = in_turn(works, rounds=rounds, progress=tell("reads"))
         sizes = {name: _bytes(column.folder) for name, column in columns.items()}
         cosines = {name: _cosines(column, features) for name, column in columns.items()}
     figures = {

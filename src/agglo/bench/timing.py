@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agglo.core.progress import Progress, silent
+
 
 def milliseconds(work: Callable[[], Any]) -> float:
     """Return how long one call takes."""
@@ -14,15 +16,20 @@ def milliseconds(work: Callable[[], Any]) -> float:
 
 
 def in_turn(
-    works: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1
+    works: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1, progress: Progress = silent
 ) -> dict[str, list[float]]:
-    """Call every one of `works` once a round, in order; return milliseconds by name, warm-up rounds left out."""
+    """Call every one of `works` once a round, in order; return milliseconds by name, warm-up rounds left out.
+
+    `progress` hears of every call between two, so that what it costs is in no figure.
+    """
     found: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(warmup + rounds):
-        for name, work in works.items():
-            spent = milliseconds(work)
-            if number >= warmup:
-                found[name].append(spent)
+    turns = [(number, name) for number in range(warmup + rounds) for name in works]
+    for place, (number, name) in enumerate(turns):
+        progress(place, len(turns), name)
+        spent = milliseconds(works[name])
+        if number >= warmup:
+            found[name].append(spent)
+    progress(len(turns), len(turns))
     return found
 
 

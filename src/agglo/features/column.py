@@ -121,18 +121,9 @@ class Column:
         """
         self._require_sound(block, features)
         is_picture = coverage >= SHOWS_PICTURE
-        statistics = self.moments_of(self.block_range(block), features, is_picture)
+        statistics = moments_of(self.samples, self.block_range(block), features, is_picture)
         codes, clipped = (features, 0.0) if self.codec is None else self.codec.encode(features)
         self.write_codes(block, codes, statistics, is_picture, {"seconds": seconds, "clipped": clipped})
-
-    def moments_of(
-        self,
-        samples: range | tuple[int, ...],
-        features: Float[np.ndarray, "samples dim h w"],
-        is_picture: Bool[np.ndarray, "samples h w"],
-    ) -> Moments:
-        """Return the statistics of those cells of counted samples that show the picture."""
-        return moments_of(self.samples, samples, features, is_picture)
 
     def write_codes(
         self,

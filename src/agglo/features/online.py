@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Bool, Float
-
 from agglo.core.errors import StoreError
 from agglo.core.files import read_json, sha256_of, write_json, write_json_once
-from agglo.features.moments import Moments, moments_of
+from agglo.features.moments import Moments
 from agglo.features.samples import Samples
 
 
@@ -97,15 +94,6 @@ class OnlineColumn:
         """What the pilot has cost; 0 before it is at its end."""
         file = self.folder / "pilot.json"
         return float(read_json(file)["seconds"]) if file.exists() else 0.0
-
-    def moments_of(
-        self,
-        samples: range | tuple[int, ...],
-        features: Float[np.ndarray, "samples dim h w"],
-        is_picture: Bool[np.ndarray, "samples h w"],
-    ) -> Moments:
-        """Return the statistics of those cells of counted samples that show the picture."""
-        return moments_of(self.samples, samples, features, is_picture)
 
     def freeze(self, moments: Moments, about: Mapping[str, Any]) -> None:
         """Keep the pilot's statistics, for good."""

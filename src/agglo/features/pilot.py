@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float16
+from jaxtyping import Float, Float16
 
 from agglo.core.files import read_json, write_json_once
 from agglo.features.column import SHOWS_PICTURE
-from agglo.features.moments import Moments, reduce_in_order
+from agglo.features.moments import Moments, moments_of, reduce_in_order
 from agglo.features.samples import Samples
 
 PORTION_VIEWS = 16
@@ -45,14 +45,6 @@ class Piloted(Protocol):
     @property
     def needs_pilot(self) -> bool:
         """Whether the pilot has not come to its end."""
-
-    def moments_of(
-        self,
-        samples: range | tuple[int, ...],
-        features: Float[np.ndarray, "samples dim h w"],
-        is_picture: Bool[np.ndarray, "samples h w"],
-    ) -> Moments:
-        """Return the statistics of those cells of counted samples that show the picture."""
 
     def freeze(self, moments: Moments, about: Mapping[str, Any]) -> None:
         """Make of the pilot's statistics what is frozen, and keep `about` (views, tokens, seconds) in `pilot.json`."""
@@ -91,7 +83,8 @@ class Pilot:
         seconds: float = 0.0,
     ) -> None:
         """Keep the statistics of a portion, unless all is frozen meanwhile; `seconds` is what it has cost."""
-        moments = self.column.moments_of(self.portions[portion], features, coverage >= SHOWS_PICTURE)
+        is_picture = coverage >= SHOWS_PICTURE
+        moments = moments_of(self.column.samples, self.portions[portion], features, is_picture)
         try:
             moments.save(self._moments(portion))
             write_json_once(self._marker(portion), {"seconds": round(seconds, 3)})

@@ -9,7 +9,9 @@ def test_rows_stand_beside_the_reference(monkeypatch):
     monkeypatch.setattr(students, "SIZES_PX", (64,))
     monkeypatch.setitem(CATALOGUE, "tinyvit", narrow_entry("tinyvit"))
     monkeypatch.setattr(
-        students, "in_turn", lambda works, rounds: {name: [float(len(name))] * rounds for name in works}
+        students,
+        "in_turn",
+        lambda works, rounds, progress: {name: [float(len(name))] * rounds for name in works},
     )
     pairs = [("tinyvit", "mobilesam"), ("tinyvit", "samneck")]
     rows = students.students_in_turn(pairs, rounds=2)
