@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from agglo.core.shapes import StudentFeatures
-from agglo.decoders import StructureDecoder
+from agglo.decoders import build_decoder
 from agglo.students import CATALOGUE, build_student
 
 VARIANTS = {
@@ -14,6 +14,13 @@ VARIANTS = {
     "fast, fine maps": {"grid_stride": 16, "high_res_dims": (6, 4)},
     "one layer": {"depth": 1, "mlp_dim": 32},
     "telling presence": {"presence": True},
+    "light": {"kind": "light", "width": 8},
+    "light, fine maps, telling presence": {
+        "kind": "light",
+        "width": 8,
+        "high_res_dims": (6, 4),
+        "presence": True,
+    },
 }
 
 
@@ -31,14 +38,14 @@ def features(rows, cols, batch=2):
 
 @pytest.mark.parametrize("num_structures", [1, 12, 50])
 def test_logits_are_at_stride_2_for_any_number_of_structures(options, num_structures):
-    decoder = StructureDecoder(num_structures=num_structures, embed_dim=16, **options)
+    decoder = build_decoder(num_structures=num_structures, embed_dim=16, **options)
     logits = decoder(features(4, 8))
     assert logits.shape == (2, num_structures, 16, 32)
     assert logits.isfinite().all()
 
 
 def test_presence_is_one_logit_per_structure_or_nothing(options):
-    decoder = StructureDecoder(num_structures=5, embed_dim=16, **options)
+    decoder = build_decoder(num_structures=5, embed_dim=16, **options)
     masks, presence = decoder.decode(features(4, 4))
     assert masks.shape[:2] == (2, 5)
     assert (presence is not None) == options.get("presence", False)
@@ -46,14 +53,14 @@ def test_presence_is_one_logit_per_structure_or_nothing(options):
 
 
 def test_gradients_reach_every_parameter(options):
-    decoder = StructureDecoder(num_structures=3, embed_dim=16, **options)
+    decoder = build_decoder(num_structures=3, embed_dim=16, **options)
     answer = decoder.decode(features(4, 4))
     sum(part.square().sum() for part in answer if part is not None).backward()
     assert [name for name, parameter in decoder.named_parameters() if parameter.grad is None] == []
 
 
 def test_images_do_not_see_each_other(options):
-    decoder = StructureDecoder(num_structures=3, embed_dim=16, **options).eval()
+    decoder = build_decoder(num_structures=3, embed_dim=16, **options).eval()
     given = features(4, 4)
     alone = StudentFeatures(*(part[1:] for part in given))
     for one, both in zip(decoder.decode(alone), decoder.decode(given), strict=True):
@@ -62,7 +69,7 @@ def test_images_do_not_see_each_other(options):
 
 
 def test_runs_under_autocast(options):
-    decoder = StructureDecoder(num_structures=3, embed_dim=16, **options).eval()
+    decoder = build_decoder(num_structures=3, embed_dim=16, **options).eval()
     given = features(4, 4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = decoder(given)
@@ -74,5 +81,5 @@ def test_reads_every_student(options, name):
     student = build_student(name, embed_dim=16).eval()
     if "high_res_dims" in options:
         options = {**options, "high_res_dims": (student.stride8_dim, student.stride4_dim)}
-    decoder = StructureDecoder(num_structures=2, embed_dim=16, **options)
+    decoder = build_decoder(num_structures=2, embed_dim=16, **options)
     assert decoder(student(torch.zeros(1, 3, 64, 96))).shape == (1, 2, 32, 48)

@@ -6,10 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import agglo as package
-from flow.command_line import ROOT, agglo, losses_of, tiny
+from flow.command_line import ROOT, agglo, losses_of
+from flow.command_line import tiny as tiny_run
+
+LIGHT = "light={steps: 6, batch_size: 4}"
+
+
+def tiny(out: Path, *more: str) -> list[str]:
+    """Return the words of a tiny run with a light decoder."""
+    return tiny_run(out, LIGHT, *more)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +58,20 @@ def test_losses_fall_as_recorded(run_folder: Path) -> None:
     for stage, losses in recorded.items():
         assert found[stage] == pytest.approx(losses, rel=0.02), stage
         assert losses[-1] < losses[0]
+
+
+def test_a_light_decoder_lies_beside_and_is_scored(run_folder: Path) -> None:
+    found, light = (package.load(run_folder / name) for name in ("model", "light/model"))
+    image = np.full((90, 70), 128, np.uint8)
+    assert light.masks(image).shape == found.masks(image).shape
+    assert light.config.decoder["kind"] == "light"
+    weights = found.student.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in light.student.state_dict().items())
+    tables = [json.loads((run_folder / "evaluate" / of / "table.json").read_text()) for of in (".", "light")]
+    assert tables[0]["num_frames"] == tables[1]["num_frames"]
+    facts = json.loads((run_folder / "light" / "stage.json").read_text())["facts"]
+    assert facts["val_dice"] is not None
+    assert f"{tables[1]['mean']['dice']:.3f}" in (run_folder / "report.html").read_text()
 
 
 def test_the_supervised_arm_got_the_wall_time_of_the_distilled_one(run_folder: Path) -> None:

@@ -5,7 +5,7 @@ What is not known is left out in `objective`, never here.
 """
 
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 Maps = Float[Tensor, "batch structures h w"]
@@ -33,7 +33,7 @@ def dice_loss(logits: Maps, coverage: Maps, inside: Inside, *, smooth: float = 1
 
 
 def presence_loss(
-    logits: Float[Tensor, "batch structures"], is_there: Bool[Tensor, "batch structures"]
+    logits: Float[Tensor, "batch structures"], chance: Float[Tensor, "batch structures"]
 ) -> MapLosses:
-    """Return the cross-entropy of `sigmoid(logits)` and whether a structure is there; log 2 where undecided."""
-    return F.binary_cross_entropy_with_logits(logits, is_there.float(), reduction="none")
+    """Return the cross-entropy of `sigmoid(logits)` and the chance that a structure is there, 0 or 1 where it is known."""
+    return F.binary_cross_entropy_with_logits(logits, chance, reduction="none")

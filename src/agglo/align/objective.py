@@ -131,7 +131,7 @@ def known_loss(logits: StructureLogits, batch: Mapping[str, Tensor], *, dice_wei
         dice = (dice_loss(*maps) * batch["shown_weight"]).sum(dim=1).mean()
         total, scalars = entropy + dice_weight * dice, {"dice_loss": dice.detach(), "bce": entropy.detach()}
         if logits.presence is not None:
-            each = presence_loss(logits.presence.float(), batch["is_shown"])
+            each = presence_loss(logits.presence.float(), batch["is_shown"].float())
             presence = (each * batch["presence_weight"]).sum(dim=1).mean()
             total, scalars = total + PRESENCE_WEIGHT * presence, {**scalars, "presence": presence.detach()}
     return Outcome(total, scalars)

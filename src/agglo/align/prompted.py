@@ -92,7 +92,7 @@ def _judged(
             "bce": (binary_cross_entropy(*maps)[:, 0], is_usable, 1.0),
             "dice_loss": (dice_loss(*maps)[:, 0], is_usable & is_object, dice_weight),
             "presence": (
-                presence_loss(answer.presence.float()[:, None], is_object[:, None])[:, 0],
+                presence_loss(answer.presence.float()[:, None], is_object[:, None].float())[:, 0],
                 is_usable,
                 1.0,
             ),

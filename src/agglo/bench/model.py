@@ -1,4 +1,4 @@
-"""What a model costs per picture, part by part, and its one-pass decoder against 12 box prompts through SAM2's own decoder."""
+"""What a model costs per picture, part by part; and the one-pass, the light and SAM2's decoder (12 box prompts) side by side."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 from agglo.bench.timing import in_turn, ratio, summary
 from agglo.core.seeds import generator
 from agglo.core.shapes import EMBEDDING_STRIDE_PX, StudentFeatures
-from agglo.decoders import PromptDecoder, StructureDecoder
+from agglo.decoders import LightDecoder, PromptDecoder, StructureDecoder
 from agglo.predict import Predictor, load
 from agglo.recipes.context import Tell, tell_nobody
 from agglo_runtime.finish import masks_from_logits
@@ -22,7 +22,7 @@ SIDE_CELLS = SIDE_PX // EMBEDDING_STRIDE_PX
 
 @torch.inference_mode()
 def bench_model(folder: Path, *, rounds: int, tell: Tell = tell_nobody) -> dict[str, Any]:
-    """Return milliseconds of preparation, encoder, decoder, finish and all, and the two decoders at 512 px and 64x64 cells."""
+    """Return milliseconds of preparation, encoder, decoder, finish and all, and of three decoders at 512 px and 64x64 cells."""
     predictor = load(folder)
     image = generator(0, "bench picture").integers(0, 256, (SIDE_PX, SIDE_PX), dtype=np.uint8)
     parts = in_turn(_parts(predictor, image), rounds=rounds, progress=tell("parts"))
@@ -38,6 +38,7 @@ def bench_model(folder: Path, *, rounds: int, tell: Tell = tell_nobody) -> dict[
             "one_pass_over_prompts": ratio(
                 decoders["one_pass_12_structures"], decoders["sam2_12_box_prompts"]
             ),
+            "light_over_one_pass": ratio(decoders["light_12_structures"], decoders["one_pass_12_structures"]),
         },
     }
 
@@ -58,7 +59,7 @@ def _parts(predictor: Predictor, image: np.ndarray) -> dict[str, Any]:
 
 
 def _decoders(predictor: Predictor) -> dict[str, Any]:
-    """Return both decoders on the same embedding, 256 x 64 x 64; their weights play no part in their time."""
+    """Return the decoders on the same embedding, 256 x 64 x 64; their weights play no part in their time."""
     cells = SIDE_CELLS
     student = predictor.student
     features = StudentFeatures(
@@ -66,12 +67,22 @@ def _decoders(predictor: Predictor) -> dict[str, Any]:
         stride8=torch.randn(1, student.stride8_dim, cells, cells),
         stride4=torch.randn(1, student.stride4_dim, 2 * cells, 2 * cells),
     )
-    one_pass = StructureDecoder(**{**predictor.config.decoder, "num_structures": NUM_PROMPTS}).eval()
+    own = predictor.config.decoder
+    shared = {
+        "num_structures": NUM_PROMPTS,
+        "embed_dim": student.embed_dim,
+        "high_res_dims": own.get("high_res_dims"),
+        "presence": own.get("presence", False),
+    }
+    stride = own.get("grid_stride", EMBEDDING_STRIDE_PX)
+    one_pass = StructureDecoder(**shared, grid_stride=stride).eval()
+    light = LightDecoder(**shared).eval()
     prompted = PromptDecoder(
         embed_dim=student.embed_dim, image_size=SIDE_PX, patch_size=EMBEDDING_STRIDE_PX
     ).eval()
     boxes = torch.tensor([[[10.0 * place, 20.0, 10.0 * place + 200, 260.0] for place in range(NUM_PROMPTS)]])
     return {
         "one_pass_12_structures": lambda: one_pass(features),
+        "light_12_structures": lambda: light(features),
         "sam2_12_box_prompts": lambda: prompted(features.embedding, boxes),
     }

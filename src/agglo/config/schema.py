@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from agglo.config.decoder import DecoderConfig
 from agglo.config.section import FolderName, Fraction, Positive, Section
 from agglo.config.split import SplitConfig
-from agglo.config.stages import AlignConfig, DistilConfig, SupervisedConfig
+from agglo.config.stages import AlignConfig, DistilConfig, LightConfig, SupervisedConfig
 
 
 class PhantomConfig(Section):
@@ -155,7 +155,7 @@ class FurtherTest(Section):
     def _one_source(self) -> "FurtherTest":
         if sum(each is not None for each in (self.folder, self.phantom, self.held_out)) != 1:
             raise ValueError("exactly one of `folder`, `phantom` and `held_out` must be given")
-        if self.name in {"test", "supervised", "align"}:
+        if self.name in {"test", "align", "light", "supervised"}:
             raise ValueError(f"a further test set must not be called {self.name!r}")
         return self
 
@@ -208,6 +208,7 @@ class Recipe(Section):
     distill: DistilConfig
     decoder: DecoderConfig = DecoderConfig()
     align: AlignConfig
+    light: LightConfig | None = None
     supervised: SupervisedConfig = SupervisedConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()

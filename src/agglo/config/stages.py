@@ -126,6 +126,12 @@ class AlignConfig(TrainingConfig):
         return self
 
 
+class LightConfig(TrainingConfig):
+    """A light decoder that learns from the aligned one what to say, on pictures without labels; for a CPU."""
+
+    width: Positive = Field(64, description="channels inside")
+
+
 class SupervisedConfig(NormSection):
     """The bar: the same student trained on masks alone, for the wall time that extracting, distilling and aligning took."""
 

@@ -5,7 +5,7 @@ features through one shared network, and, where asked for, says through another 
 decoding is in `prompts`; losses and thresholds are elsewhere.
 """
 
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -17,28 +17,14 @@ from transformers.models.sam2.modeling_sam2 import Sam2TwoWayTransformer
 from agglo.core.errors import ConfigError
 from agglo.core.shapes import EMBEDDING_STRIDE_PX, StudentFeatures
 from agglo.decoders.positions import FourierPositions
+from agglo.decoders.protocol import RARE_FOREGROUND_LOGIT, USUALLY_THERE_LOGIT, Decoder, StructureLogits
 
 NUM_HEADS = 8
 GRID_STRIDES_PX = (8, 16)
-RARE_FOREGROUND_LOGIT = -3.0  # sigmoid 0.05: a structure covers a few per cent of a frame
-USUALLY_THERE_LOGIT = (
-    2.0  # sigmoid 0.88: most frames show most structures, and what is not learned yet hides no mask
-)
-
-
-class StructureLogits(NamedTuple):
-    """What is said of K structures: where each one is, and whether it is there at all.
-
-    `presence` is None from a network that does not tell. It changes no mask here: what is not there is emptied when masks are made
-    of logits (`agglo_runtime.finish`).
-    """
-
-    masks: Float[Tensor, "batch structures h w"]
-    presence: Float[Tensor, "batch structures"] | None = None
 
 
 @final
-class StructureDecoder(nn.Module):
+class StructureDecoder(Decoder):
     """Logits of K structures at stride 2, in one pass over the student's embedding of stride 8.
 
     Attributes:
@@ -94,10 +80,6 @@ class StructureDecoder(nn.Module):
         )
         self.bias = nn.Parameter(torch.full((num_structures,), RARE_FOREGROUND_LOGIT))
         self.tell_presence = _PresenceHead(num_structures, embed_dim) if presence else None
-
-    def forward(self, features: StudentFeatures) -> Float[Tensor, "batch structures h2 w2"]:
-        """Return one logit map per structure, four times the embedding's rows and cols, whether or not it is there."""
-        return self.decode(features).masks
 
     def decode(self, features: StudentFeatures) -> StructureLogits:
         """Return one logit map per structure, and the logit of its being there where the decoder tells."""

@@ -16,7 +16,7 @@ from torch import nn
 from agglo import __version__
 from agglo.core.errors import ModelFolderError
 from agglo.core.files import read_json, sha256_of, write_atomic, write_json, write_text
-from agglo.decoders import PromptDecoder, StructureDecoder
+from agglo.decoders import Decoder, PromptDecoder, build_decoder
 from agglo.students import Student, build_student
 
 FORMAT_VERSION = 1
@@ -33,7 +33,7 @@ class ModelConfig:
     Attributes:
         name: of the run that made it.
         student: `name`, `neck`, `embed_dim` of `students.build_student`.
-        decoder: keyword arguments of `decoders.StructureDecoder`.
+        decoder: keyword arguments of `decoders.build_decoder`.
         prompts: those of `decoders.PromptDecoder`; None for a model that cannot be prompted.
         structures: what its masks show, in order.
         input_px: side of the square input.
@@ -67,7 +67,7 @@ class Model(NamedTuple):
     """What a model folder holds."""
 
     student: Student
-    decoder: StructureDecoder
+    decoder: Decoder
     config: ModelConfig
     prompts: PromptDecoder | None = None
 
@@ -106,7 +106,7 @@ def load_model(folder: Path) -> Model:
         )
     config = _as_config(folder, content)
     prompts = None if config.prompts is None else PromptDecoder(**config.prompts)
-    model = Model(build_student(**config.student), StructureDecoder(**config.decoder), config, prompts)
+    model = Model(build_student(**config.student), build_decoder(**config.decoder), config, prompts)
     parts = _parts(model).eval()
     try:
         parts.load_state_dict(load_file(weights))
@@ -168,7 +168,7 @@ def _card(config: ModelConfig) -> str:
         f"# {config.name}\n\n"
         f"Segments {len(config.structures)} structures ({', '.join(config.structures)}) in grey images, "
         f"letterboxed to {config.input_px} px{EXPECTS[config.polarity]}. {'. '.join(config.notes)}.\n\n"
-        f"Student `{config.student['name']}` (neck `{config.student['neck']}`) with a one-pass structure decoder"
+        f"Student `{config.student['name']}` (neck `{config.student['neck']}`) with a {_kind_of(config)} structure decoder"
         f"{'' if config.prompts is None else ' and a decoder for boxes and clicks'}.\n\n"
         f"## Teachers\n\n{teachers or 'None: trained on masks alone.'}\n\n"
         "## Use\n\n```python\nimport agglo\n\n"
@@ -176,6 +176,10 @@ def _card(config: ModelConfig) -> str:
         f"## Made from\n\n- agglo: {__version__}\n"
         + "".join(f"- {key}: {value}\n" for key, value in config.provenance.items())
     )
+
+
+def _kind_of(config: ModelConfig) -> str:
+    return "light" if config.decoder.get("kind") == "light" else "one-pass"
 
 
 def _card_line(teacher: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def align(run: Run) -> bool:
         "align",
         mask_settings(recipe),
         after=["dataset", "extract", "distill"],
-        is_whole=lambda: _has_model(run, "align"),
+        is_whole=lambda: has_model(run, "align"),
         is_together=True,
     )
 
@@ -65,7 +65,7 @@ def supervised(run: Run) -> bool:
         "supervised",
         settings,
         after=["dataset", "extract", "distill", "align"],
-        is_whole=lambda: _has_model(run, "supervised"),
+        is_whole=lambda: has_model(run, "supervised"),
         is_together=True,
     )
 
@@ -183,11 +183,12 @@ def _spread(indices: Sequence[int], count: int) -> list[int]:
 
 
 def model_folder(run: Run, arm: str) -> Path:
-    """Return where the model of an arm is saved: `model/` for the distilled one."""
-    return run.folder / ("model" if arm == "align" else "supervised/model")
+    """Return where the model of an arm is saved: `model/` for the distilled one, else `ARM/model`."""
+    return run.folder / ("model" if arm == "align" else f"{arm}/model")
 
 
-def _has_model(run: Run, arm: str) -> bool:
+def has_model(run: Run, arm: str) -> bool:
+    """Return whether the model of an arm is there."""
     return (model_folder(run, arm) / "config.json").exists()
 
 

@@ -46,7 +46,7 @@ class TestSet:
 
 
 def evaluate(run: Run) -> bool:
-    """Score the distilled arm and, where there is one, the supervised arm; leaves tables, cases and pictures."""
+    """Score the distilled arm and, where there are, the light decoder and the supervised arm; leaves tables, cases, pictures."""
     config = run.recipe.evaluate
     settings = {
         "evaluate": config.model_dump(mode="json"),
@@ -54,15 +54,14 @@ def evaluate(run: Run) -> bool:
         "also": {extra.name: _identity_of(extra) for extra in config.also},
     }
     arms = {"align": run.folder / "evaluate"}
-    if "supervised" in run.stages:
-        arms["supervised"] = arms["align"] / "supervised"
+    arms |= {arm: arms["align"] / arm for arm in ("light", "supervised") if arm in run.stages}
     tables = [
         arms[arm] / of / "table.json" for arm in arms for of in ("", *(each.name for each in config.also))
     ]
     stage = run.stage(
         "evaluate",
         settings,
-        after=["align", "supervised"],
+        after=["align", "light", "supervised"],
         is_whole=lambda: all(table.exists() for table in tables),
     )
 

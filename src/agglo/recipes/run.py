@@ -18,6 +18,7 @@ from agglo.recipes.distill import distill
 from agglo.recipes.environment import environment
 from agglo.recipes.evaluate import evaluate
 from agglo.recipes.extract import extract
+from agglo.recipes.light import light
 from agglo.recipes.ray_workers import require_ray
 from agglo.recipes.report import report
 from agglo.recipes.stage import Stage
@@ -32,12 +33,13 @@ STAGES: Mapping[str, Callable[[Run], bool]] = {
     "extract": extract,
     "distill": distill,
     "align": align,
+    "light": light,
     "supervised": supervised,
     "evaluate": evaluate,
     "report": report,
 }
 """The stages in their order; each returns whether it did anything."""
-TOGETHER = {"extract", "distill", "align", "supervised"}
+TOGETHER = {"extract", "distill", "align", "light", "supervised"}
 """Those whose work several processes share; all others are done by the first one, while the others wait."""
 
 

@@ -8,12 +8,13 @@ from agglo.evaluate.compare import compare
 from agglo.evaluate.markdown import format_figure
 from agglo.evaluate.scoring import ScoreRules
 from agglo.report.html import Content, Html, element, facts, join, table
-from agglo.report.run_folder import STAGES, Run
+from agglo.report.run_folder import STAGES, Run, Scores
 
 STAGE_NAMES = {
     "features": "Teachers' features extracted",
     "distill": "Student distilled (stage 1)",
     "align": "Decoder aligned (stage 2)",
+    "light": "Light decoder taught by the aligned one",
     "supervised": "The same student on masks alone (the bar)",
 }
 CHOICES = {  # what it is called: where the recipe says it
@@ -61,6 +62,7 @@ def summary(run: Run) -> Html:
         element("strong", f"{mean['dice']:.3f}"),
         f" ({stated}) over {_counted(num_scored, 'structure')}. ",
         _against_masks_alone(run),
+        _light(run),
         class_="lead",
     )
 
@@ -153,13 +155,37 @@ def _against_masks_alone(run: Run) -> Html:
             "span",
             "There is no arm trained on masks alone in this run, so it does not show what distilling adds.",
         )
+    reaches = join(
+        (
+            f"The same student trained on masks alone {_wall_words(run)} reaches ",
+            element("strong", format_figure(run.supervised.table["mean"]["dice"], 3)),
+        )
+    )
+    return _paired(run, run.scores, run.supervised, "The arm on masks alone", reaches)
+
+
+def _light(run: Run) -> Html:
+    """Return what the light decoder comes to beside the one that taught it; nothing where there is none."""
+    if run.light is None:
+        return Html("")
+    reaches = join(
+        (
+            " With the light decoder in the decoder's place it reaches ",
+            element("strong", format_figure(run.light.table["mean"]["dice"], 3)),
+        )
+    )
+    return _paired(run, run.light, run.scores, " The light decoder", reaches)
+
+
+def _paired(run: Run, first: Scores, second: Scores, who: str, reaches: Html) -> Html:
+    """Return what an arm `reaches`, and the difference of `first` and `second`, one of which is that arm, `who` in words."""
     rules = ScoreRules(headline_min_visible=run.scores.table.get("headline_min_visible", 0.5))
     try:
-        found = compare(run.scores.cases, run.supervised.cases, rules=rules)
+        found = compare(first.cases, second.cases, rules=rules)
     except RunFolderError as error:
-        return element("span", f"The arm on masks alone cannot be compared: {error}")
+        return element("span", f"{who} cannot be compared: {error}")
     if found is None:
-        return element("span", "The arm on masks alone has no scored case to be compared on.")
+        return element("span", f"{who} has no scored case to be compared on.")
     interval = (
         f", 95% interval {_signed(found.interval[0])} to {_signed(found.interval[1])}"
         if found.interval
@@ -167,8 +193,7 @@ def _against_masks_alone(run: Run) -> Html:
     )
     return element(
         "span",
-        f"The same student trained on masks alone {_wall_words(run)} reaches ",
-        element("strong", format_figure(run.supervised.table["mean"]["dice"], 3)),
+        reaches,
         f". Difference paired by patient: {_signed(found.difference)}{interval}: ",
         element("strong", found.verdict),
         ". One seed each." if found.interval else ".",

@@ -14,7 +14,9 @@ from agglo.core.runlog import read_log
 from agglo.evaluate.cases import Case, read_cases
 from agglo.report.pictures import FeatureRow, PictureFile, read_features, read_pictures
 
-STAGES = ("features", "distill", "align", "supervised")
+STAGES = ("features", "distill", "align", "light", "supervised")
+ARMS = ("light", "supervised")
+"""Those that are scored beside the aligned student."""
 
 Entry = Mapping[str, Any]
 
@@ -34,6 +36,7 @@ class Run:
     Attributes:
         name: of the folder.
         scores: of the distilled and aligned student.
+        light: of the light decoder taught by its decoder; None where the recipe has none.
         supervised: of the same student trained on masks alone; None where there is no such arm.
         teachers: facts of each teacher, as the catalogue has them; only names where no more is known.
         stages: the facts that each stage found; a stage without a file is missing.
@@ -49,6 +52,7 @@ class Run:
 
     name: str
     scores: Scores
+    light: Scores | None
     supervised: Scores | None
     teachers: tuple[Mapping[str, Any], ...]
     stages: Mapping[str, Mapping[str, Any]]
@@ -92,6 +96,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         name=folder.resolve().name,
         scores=scores,
+        light=_read_scores(evaluate / "light"),
         supervised=_read_scores(evaluate / "supervised"),
         teachers=_read_teachers(evaluate / "teachers.json", scores.table),
         stages={name: found.get("facts", {}) for name, found in stages.items() if found is not None},
@@ -113,7 +118,7 @@ def _last_wall_s(entries: tuple[Entry, ...]) -> float:
 
 def _further(folder: Path) -> dict[str, Mapping[str, Any]]:
     tables = {path.parent.name: _optional_json(path) for path in sorted(folder.glob("*/table.json"))}
-    return {name: found for name, found in tables.items() if name != "supervised"}
+    return {name: found for name, found in tables.items() if name not in ARMS}
 
 
 def _read_scores(folder: Path) -> Scores | None:

@@ -46,7 +46,7 @@ PRESENCE_CASES = {  # name: (logit, is it there, loss)
 
 @pytest.mark.parametrize(("logit", "there", "loss"), PRESENCE_CASES.values(), ids=PRESENCE_CASES)
 def test_presence_loss(logit: float, there: bool, loss: float) -> None:
-    found = presence_loss(torch.tensor([[logit]]), torch.tensor([[there]]))
+    found = presence_loss(torch.tensor([[logit]]), torch.tensor([[float(there)]]))
     assert float(found) == pytest.approx(loss, abs=1e-5)
 
 

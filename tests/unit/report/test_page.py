@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -160,6 +161,17 @@ def test_arms_that_were_scored_on_other_frames_are_not_compared(make_run):
         "The arm on masks alone cannot be compared: two models can only be compared on the same cases"
         in report_of(folder)
     )
+
+
+def test_a_light_decoder_is_held_against_the_one_that_taught_it(make_run):
+    folder = make_run()
+    shutil.copytree(folder / "evaluate" / "supervised", folder / "evaluate" / "light")
+    text = report_of(folder)
+    assert "With the light decoder in the decoder&#x27;s place it reaches <strong>" in text
+    differences = re.findall(r"Difference paired by patient: ([+−-]\d\.\d+)", text)
+    assert len(differences) == 2
+    assert {differences[0][0], differences[1][0]} > {"+"}  # told the other way round
+    assert differences[0][1:] == differences[1][1:]
 
 
 def test_unequal_wall_times_are_called_so(make_run):
