@@ -16,7 +16,7 @@ from typing import Any
 
 from agglo.core.files import read_json, write_json
 
-STAGES = ("dataset", "extract", "distill", "align", "supervised", "evaluate")
+STAGES = ("dataset", "extract", "distill", "align", "light", "supervised", "evaluate")
 
 
 def main() -> int:
@@ -56,12 +56,14 @@ def keep_grid(grid: Path, out: Path, command: str) -> None:
 
 
 def kept(run: Path, command: str) -> dict[str, Any]:
-    """Return tables, facts of stages and environment of a run; `masks_alone` is None where that arm is missing."""
-    bar = run / "evaluate" / "supervised" / "table.json"
+    """Return tables, facts of stages and environment of a run; a table is None where the run has no such arm."""
+    tables = {arm: run / "evaluate" / arm / "table.json" for arm in ("light", "supervised")}
+    beside = {arm: read_json(table) if table.is_file() else None for arm, table in tables.items()}
     return {
         "command": command,
         "distilled": read_json(run / "evaluate" / "table.json"),
-        "masks_alone": read_json(bar) if bar.is_file() else None,
+        "light": beside["light"],
+        "masks_alone": beside["supervised"],
         "stages": {stage: _facts(run, stage) for stage in STAGES if _file(run, stage).is_file()},
         "environment": read_json(run / "environment.json"),
     }
