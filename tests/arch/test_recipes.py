@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agglo.ablate.grid import load_grid
+from agglo.ablate.load import load_grid
 from agglo.config.load import load_recipe
 
 FILES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
-GRIDS = [path for path in FILES if path.stem.startswith("baselines-")]
+GRIDS = [path for path in FILES if path.stem.startswith(("ablation-", "baselines-"))]
 RECIPES = [path for path in FILES if path not in GRIDS]
 
 

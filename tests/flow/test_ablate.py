@@ -46,7 +46,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from agglo.ablate.engine import work_through
-from agglo.ablate.grid import load_grid
+from agglo.ablate.load import load_grid
 
 def tell(stage):
     def progress(done, total, note="", *, left_s=None):

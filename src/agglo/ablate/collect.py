@@ -222,6 +222,9 @@ def _notes(plan: Plan, cells: Cells) -> list[str]:
         notes.append(
             f"Only {len(seeds)} of the {MIN_SEEDS} seeds that a table needs: no claim rests on this."
         )
+    if untried := [name for name, arm in plan.grid.arms.items() if len(plan.grid.rates_of(arm)) == 1]:
+        whose = "all arms" if len(untried) == len(plan.grid.arms) else ", ".join(untried)
+        notes.append(f"Set beforehand, not chosen on val: the learning rate of {whose}.")
     missing = len(plan.cells()) - len(cells)
     if missing:
         notes.append(f"{missing} of {len(plan.cells())} cells are not there.")

@@ -9,6 +9,7 @@ from agglo.ablate.cell import is_done, make_cell
 from agglo.ablate.grid import FROM_MASKS, Cell, Plan
 from agglo.ablate.ground import Ground
 from agglo.ablate.probe import FROZEN, mixed, probed
+from agglo.config.schema import Recipe
 from agglo.core.files import read_json
 from agglo.phantom.cohort import held_out_cohort
 from agglo.recipes import build
@@ -107,14 +108,14 @@ def _training_s(plan: Plan, cell: Cell) -> float:
         steps_s = _equal_s(plan)
     else:
         step_s = seconds[FROZEN] if cell.column == "frozen" else mixed(recipe, seconds)
-        steps_s = build.plan(recipe.align, seed=0, num_samples=1).steps * step_s
+        steps_s = _align_steps(recipe) * step_s
     return steps_s + recipe.align.validations * recipe.align.val_frames * _frame_s(plan)
 
 
 def _equal_s(plan: Plan) -> float:
     grid, seconds = plan.grid, probed(plan)
     recipe = plan.recipe(grid.equal_to, seed=grid.seeds[0])
-    align = build.plan(recipe.align, seed=0, num_samples=1).steps * mixed(recipe, seconds)
+    align = _align_steps(recipe) * mixed(recipe, seconds)
     distil = _distil_steps(plan, grid.equal_to, grid.seeds[0]) * seconds[f"distil {grid.equal_to}"]
     return align + distil + _extraction_s(plan)
 
@@ -126,21 +127,31 @@ def _extraction_s(plan: Plan) -> float:
     if facts.exists() and read_json(facts)["is_done"]:
         share = len(recipe.teachers) / len(plan.shared_recipe().teachers)
         return share * float(read_json(facts)["facts"]["wall_s"])
-    own = recipe.data.phantom
-    views = (
-        round(recipe.data.split.fractions[0] * own.patients * own.frames) * recipe.views.per_frame
-        if own
-        else 0
-    )
-    return views * len(recipe.teachers) * GUESSED_EXTRACTION_S
+    return _views(recipe) * len(recipe.teachers) * GUESSED_EXTRACTION_S
 
 
 def _distil_steps(plan: Plan, arm: str, seed: int) -> int:
-    return build.plan(plan.recipe(arm, seed=seed).distill, seed=0, num_samples=1).steps
+    recipe = plan.recipe(arm, seed=seed)
+    views = recipe.distill.pool_share * _views(recipe)
+    return build.plan(recipe.distill, seed=0, num_samples=max(1, round(views))).steps
+
+
+def _align_steps(recipe: Recipe) -> int:
+    """Return the steps of stage 2; those of one frame where they are epochs of a folder, whose frames nobody has counted yet."""
+    own, patients = recipe.data.phantom, recipe.align.labelled_patients
+    views = 1 if own is None else (patients * own.frames if patients else _views(recipe))
+    return build.plan(recipe.align, seed=0, num_samples=max(1, views)).steps
+
+
+def _views(recipe: Recipe) -> int:
+    """Return how many views the pool will have; 0 where the dataset is a folder, whose frames nobody has counted yet."""
+    own = recipe.data.phantom
+    share = recipe.data.split.fractions[0]
+    return round(share * own.patients * own.frames) * recipe.views.per_frame if own else 0
 
 
 def _num_rates(plan: Plan, cell: Cell) -> int:
-    return len(plan.grid.arms[cell.arm].learning_rates or plan.grid.learning_rates)
+    return len(plan.grid.rates_of(plan.grid.arms[cell.arm]))
 
 
 def _frame_s(plan: Plan) -> float:

@@ -4,7 +4,7 @@ A grid file names a base recipe beside it, changes of it (`set`), and arms, each
 of arm, encoder column, labelled patients and seed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -14,10 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from agglo.config.load import read_values, validated
+from agglo.config.load import validated
 from agglo.config.schema import Recipe, TeacherConfig
 from agglo.config.section import Positive, Rate, Section
-from agglo.core.errors import ConfigError
 from agglo.core.files import fingerprint
 from agglo.phantom.cohort import held_out_cohort
 from agglo.recipes import build
@@ -119,6 +118,10 @@ class Grid(Section):
         """Return the columns in which an arm has cells: those asked for that its kind can have."""
         asked = self.arms[arm].encoder or self.encoder
         return tuple(column for column in COLUMNS[self.arms[arm].kind] if column in asked)
+
+    def rates_of(self, arm: Arm) -> tuple[float, ...]:
+        """Return the learning rates among which val chooses for an arm."""
+        return arm.learning_rates or self.learning_rates
 
     def patients_of(self, arm: str) -> tuple[int, ...]:
         """Return the counts of labelled patients for which an arm has cells."""
@@ -244,7 +247,7 @@ class Plan:
             "held_out": [held_out_cohort(name).identity for name in held_out],
             "pool_seed": self.values.get("seed", 0) if arm.kind in FROM_POOL else None,
             "arm": arm.model_dump(mode="json", include={"kind", "width"}),
-            "learning_rates": list(arm.learning_rates or grid.learning_rates),
+            "learning_rates": list(grid.rates_of(arm)),
             "tuned": [grid.tune_patients, grid.seeds[0]],
             "equal_to": _deciding(self.recipe(grid.equal_to, patients=cell.patients, seed=cell.seed))
             if arm.kind in FROM_MASKS
@@ -260,22 +263,6 @@ class Plan:
             key: None if build.missing_weights(each) else identity_of(each)["sha256"]
             for key, each in teachers.items()
         }
-
-
-def load_grid(path: Path, overrides: Sequence[str] = ()) -> Plan:
-    """Read a grid file, and the recipe it starts from.
-
-    Raises:
-        ConfigError: either cannot be used; one line for each problem.
-    """
-    grid = validated(Grid, read_values(path, overrides), where=path.name)
-    plan = Plan(grid, merged(read_values(path.parent / grid.base), grid.set))
-    for arm in grid.arms:
-        recipe = plan.recipe(arm, seed=grid.seeds[0])
-        build.check_names(recipe)
-        if recipe.align.prompts:
-            raise ConfigError(f"{path.name}, arm {arm}: a grid scores no prompts; remove `align.prompts`")
-    return plan
 
 
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def tuned_rate(ground: Ground, cell: Cell) -> dict[str, Any]:
     It is chosen with the grid's `tune_patients` and first seed, and then used for every count and seed.
     """
     grid = ground.plan.grid
-    rates = grid.arms[cell.arm].learning_rates or grid.learning_rates
+    rates = grid.rates_of(grid.arms[cell.arm])
     trial = Cell(cell.arm, cell.column, grid.tune_patients, grid.seeds[0])
     if len(rates) == 1:
         return {"chosen": rates[0], "tried": {}}

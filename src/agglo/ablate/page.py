@@ -15,9 +15,9 @@ from agglo.report.html import table as html_table
 READING = (
     "Mean Dice over structures at least half visible, at the frames' own size; averaged frame, swallow, patient, structure, seed. "
     "Intervals draw seeds, and patients for all seeds alike. Differences are paired by patient within each seed; p by the same "
-    "bootstrap, after Holm's correction over all differences of a test set. Steps and rates were chosen on val, whose labels all "
-    "arms share whatever number of labelled patients they learn from; test was scored once a cell. Outline and level: Dice of the "
-    "vertebrae's union, and share of vertebrae with the right name."
+    "bootstrap, after Holm's correction over all differences of a test set. Steps, and rates where an arm tried several, were "
+    "chosen on val, whose labels all arms share whatever number of labelled patients they learn from; test was scored once a "
+    "cell. Outline and level: Dice of the vertebrae's union, and share of vertebrae with the right name."
 )
 HEADINGS = (
     "arm",

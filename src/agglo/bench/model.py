@@ -16,6 +16,7 @@ from agglo_runtime.finish import masks_from_logits
 from agglo_runtime.prepare import prepare
 
 NUM_PROMPTS = 12
+LIGHT_WIDTH = 64
 SIDE_PX = 512
 SIDE_CELLS = SIDE_PX // EMBEDDING_STRIDE_PX
 
@@ -76,7 +77,7 @@ def _decoders(predictor: Predictor) -> dict[str, Any]:
     }
     stride = own.get("grid_stride", EMBEDDING_STRIDE_PX)
     one_pass = StructureDecoder(**shared, grid_stride=stride).eval()
-    light = LightDecoder(**shared).eval()
+    light = LightDecoder(**shared, width=own.get("width", LIGHT_WIDTH)).eval()
     prompted = PromptDecoder(
         embed_dim=student.embed_dim, image_size=SIDE_PX, patch_size=EMBEDDING_STRIDE_PX
     ).eval()

@@ -39,7 +39,7 @@ def ablate(
 ) -> None:
     """Make the cells that are left, then the tables."""
     from agglo.ablate.engine import work_through
-    from agglo.ablate.grid import load_grid
+    from agglo.ablate.load import load_grid
     from agglo.cli.progress import show
 
     plan = load_grid(grid, changes or [])

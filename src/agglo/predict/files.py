@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from agglo.core.errors import AggloError, ImageError
 from agglo.core.files import write_atomic
 from agglo.core.progress import Progress, silent
@@ -32,6 +34,7 @@ def predict_files(
     out: Path,
     *,
     reading: Reading | None = None,
+    device: torch.device | None = None,
     tell: Tell = tell_nobody,
     warn: Callable[[str], None] = lambda text: None,
 ) -> int:
@@ -45,6 +48,7 @@ def predict_files(
         inputs: images, videos, or folders of them.
         out: made if absent; files of the same name are replaced, videos that are done with the same model and reading are kept.
         reading: crop, polarity, spacing.
+        device: on which the model looks; None leaves it where it is, on the CPU.
         tell: gives the progress of all images, and of each video.
         warn: told what to keep in mind of an input, one line at a time.
 
@@ -54,6 +58,8 @@ def predict_files(
             others are done).
     """
     predictor = load(model)
+    if device is not None:
+        predictor = predictor.to(device)
     images, videos = sort_inputs(inputs)
     call = _Call(predictor, weights_sha256(model), out, reading or Reading())
     tables = Tables(out)

@@ -36,6 +36,7 @@ def explain(recipe: Recipe) -> str:
         f"  distill     {_training(recipe.distill)}; loss {recipe.distill.loss}, {recipe.distill.normalise}, "
         f"balance {recipe.distill.balance}, tokens matched on the {recipe.distill.match} grid",
         f"  align       {_training(recipe.align)}; encoder {recipe.align.encoder}, decoder grid H/{recipe.decoder.grid_stride}",
+        *([f"  light       {_training(recipe.light)}; width {recipe.light.width}"] if recipe.light else []),
         f"  supervised  {'the same student on masks alone, equal wall time' if recipe.supervised.wall_time == 'equal' else 'none'}",
         f"  evaluate    HD95 {recipe.evaluate.hd95_mode}, structures at least {recipe.evaluate.min_visible:.0%} visible",
     ]

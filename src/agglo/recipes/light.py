@@ -42,7 +42,7 @@ def light(run: Run) -> bool:
 
 
 def picture_source(run: Run) -> PictureSource:
-    """Return all frames that stage 1 saw, labelled or not: the train part, and unlabelled frames of further datasets."""
+    """Return all frames of the pool, labelled or not: the train part, and unlabelled frames of further datasets."""
     recipe = run.recipe
     frames = [(run.dataset, index) for index in run.split["train"]]
     frames += [(more, index) for more in run.extra_datasets for index in build.unlabelled_frames(more)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from agglo.predict.files import Tell, predict_files, tell_nobody
 from agglo.predict.inputs import Reading, parse_crop
+from agglo.train.devices import Device
 
 
 def predict(
@@ -19,8 +20,9 @@ def predict(
 ) -> int:
     """Segment images and videos with the model folder `model` into `out`; return how many. See `predict.files.predict_files`.
 
-    `reading` has the fields of `predict.inputs.Reading`, its `crop` as the text `x,y,w,h`.
+    `reading` has the fields of `predict.inputs.Reading`, its `crop` as the text `x,y,w,h`. It runs on the best device there is.
     """
     words = dict(reading or {})
     words["crop"] = parse_crop(words.get("crop"))
-    return predict_files(model, inputs, out, reading=Reading(**words), tell=tell, warn=warn)
+    place = Device().settle()
+    return predict_files(model, inputs, out, reading=Reading(**words), device=place, tell=tell, warn=warn)

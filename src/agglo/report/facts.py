@@ -170,15 +170,15 @@ def _light(run: Run) -> Html:
         return Html("")
     reaches = join(
         (
-            " With the light decoder in the decoder's place it reaches ",
+            " The distilled student with the light decoder reaches ",
             element("strong", format_figure(run.light.table["mean"]["dice"], 3)),
         )
     )
-    return _paired(run, run.light, run.scores, " The light decoder", reaches)
+    return _paired(run, run.light, run.scores, " The light decoder", reaches, "Light minus one-pass")
 
 
-def _paired(run: Run, first: Scores, second: Scores, who: str, reaches: Html) -> Html:
-    """Return what an arm `reaches`, and the difference of `first` and `second`, one of which is that arm, `who` in words."""
+def _paired(run: Run, first: Scores, second: Scores, who: str, reaches: Html, of: str = "Difference") -> Html:
+    """Return what an arm `reaches`, and `first` minus `second`, one of which is that arm, `who` in words."""
     rules = ScoreRules(headline_min_visible=run.scores.table.get("headline_min_visible", 0.5))
     try:
         found = compare(first.cases, second.cases, rules=rules)
@@ -194,14 +194,14 @@ def _paired(run: Run, first: Scores, second: Scores, who: str, reaches: Html) ->
     return element(
         "span",
         reaches,
-        f". Difference paired by patient: {_signed(found.difference)}{interval}: ",
+        f". {of}, paired by patient: {_signed(found.difference)}{interval}: ",
         element("strong", found.verdict),
         ". One seed each." if found.interval else ".",
     )
 
 
 def _wall_words(run: Run) -> str:
-    ours, theirs = run.wall_s("features", "distill", "align"), run.wall_s("supervised")
+    ours, theirs = run.process_s("features", "distill", "align"), run.process_s("supervised")
     if not ours or not theirs:
         return "(wall times not on record)"
     stated = f"{format_wall(theirs)}, against {format_wall(ours)} for extracting, distilling and aligning"

@@ -49,17 +49,19 @@ def further_section(run: Run) -> Html | None:
     """Return the means on the further test sets; None where the run has none."""
     if not run.further:
         return None
+    beside = {"light decoder": run.further_light, "masks alone": run.further_supervised}
+    beside = {arm: tables for arm, tables in beside.items() if tables}
     rows: list[list[Content]] = [
         [
             name,
             _with_interval(scores["mean"]),
-            _with_interval(run.further_supervised[name]["mean"]) if name in run.further_supervised else "–",
+            *(_with_interval(each[name]["mean"]) if name in each else "–" for each in beside.values()),
             str(scores["num_patients"]),
             str(scores["num_frames"]),
         ]
         for name, scores in run.further.items()
     ]
-    headings = ["test set", "mean Dice", "masks alone", "patients", "frames"]
+    headings = ["test set", "mean Dice", *beside, "patients", "frames"]
     return table(headings, rows, class_="scores")
 
 

@@ -46,7 +46,7 @@ class Run:
         environment: versions and machine.
         pictures: scored frames; None where the run keeps no pictures.
         features: maps for the principal component pictures; empty where the run keeps none.
-        further, further_supervised: tables of both arms on further test sets, by their names.
+        further, further_light, further_supervised: tables of the arms on further test sets, by their names.
         has_real_images: whether real pictures were learned from or scored anywhere in the run.
     """
 
@@ -63,6 +63,7 @@ class Run:
     pictures: PictureFile | None
     features: tuple[FeatureRow, ...]
     further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    further_light: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     further_supervised: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     has_real_images: bool = False
 
@@ -70,6 +71,10 @@ class Run:
     def is_phantom(self) -> bool:
         """Whether the scored frames are synthetic."""
         return bool(self.scores.table.get("is_phantom", False))
+
+    def process_s(self, *stages: str) -> float:
+        """Return the seconds of all processes together that `stages` took; where one did them, those of the clock."""
+        return sum(float(self.stages.get(name, {}).get("process_s", self.wall_s(name))) for name in stages)
 
     def wall_s(self, *stages: str) -> float:
         """Return the seconds that `stages` took in all, by their own record, else by their logs; 0 where neither says."""
@@ -107,6 +112,7 @@ def read_run(folder: Path) -> Run:
         pictures=read_pictures(evaluate / "pictures.npz"),
         features=read_features(evaluate / "features.npz"),
         further=_further(evaluate),
+        further_light=_further(evaluate / "light"),
         further_supervised=_further(evaluate / "supervised"),
         has_real_images=(folder / "CONTAINS_PATIENT_DATA").exists(),
     )

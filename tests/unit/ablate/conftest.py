@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from agglo.ablate.cell import cell_file
-from agglo.ablate.grid import Cell, Plan, load_grid
+from agglo.ablate.grid import Cell, Plan
+from agglo.ablate.load import load_grid
 from agglo.core.seeds import generator
 from unit.ablate.recipe import BASE
 

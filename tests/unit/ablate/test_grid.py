@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from agglo.ablate.engine import pending
-from agglo.ablate.grid import Cell, Plan, load_grid, merged
+from agglo.ablate.grid import Cell, Plan, merged
+from agglo.ablate.load import load_grid
 from agglo.core.errors import ConfigError
 from unit.ablate.recipe import BASE
 
@@ -153,3 +154,18 @@ def test_merging_goes_section_by_section_and_touches_nothing() -> None:
         "e": {"f": 4},
     }
     assert before == {"a": {"b": 1, "c": [1, 2]}, "d": 2}
+
+
+NOT_FOR_GRIDS = {  # name: (change, what is said)
+    "a light decoder": ("set.light={steps: 3}", "a grid scores the one-pass decoder alone; remove `light`"),
+    "untimed switches": (
+        "arms.all.set.align={features_weight: 0.5}",
+        "get the wall time of 'all', which is told from steps without align.features_weight",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), NOT_FOR_GRIDS.values(), ids=NOT_FOR_GRIDS)
+def test_what_a_grid_would_ignore_is_refused(grid_file: Path, tmp_path: Path, change: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_grid(grid_file, [f"out={tmp_path / 'out'}", change])

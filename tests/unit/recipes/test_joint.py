@@ -8,6 +8,7 @@ import agglo
 from agglo.config.load import load_recipe
 from agglo.core.errors import ConfigError
 from agglo.core.runlog import read_log
+from agglo.recipes.build import check_names
 from agglo.recipes.context import Run
 from agglo.recipes.run import run
 
@@ -44,3 +45,11 @@ def test_masks_are_learned_and_the_teacher_is_not_forgotten(tmp_path: Path) -> N
 def test_features_for_an_encoder_that_stands_still_are_refused() -> None:
     with pytest.raises(ConfigError, match="must go with `encoder: finetune`, got frozen"):
         load_recipe(RECIPE, ["align.features_weight=0.5", "align.encoder=frozen"])
+
+
+def test_features_of_one_teacher_after_the_other_are_refused() -> None:
+    recipe = load_recipe(RECIPE, ["align.features_weight=0.5", "distill.balance=sequential"])
+    with pytest.raises(
+        ConfigError, match=r"needs all teachers at once, but `distill.balance: sequential` has one"
+    ):
+        check_names(recipe)
