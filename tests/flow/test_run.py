@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import agglo as package
-from flow.command_line import ROOT, agglo, losses_of
+from flow.command_line import ROOT, agglo, agglo_here, losses_of
 from flow.command_line import tiny as tiny_run
 
 LIGHT = "light={steps: 6, batch_size: 4}"
@@ -114,7 +114,7 @@ def test_cosmetic_settings_change_nothing(run_folder: Path) -> None:
 
 
 def test_all_that_is_missing_is_told_before_anything_is_made(tmp_path: Path) -> None:
-    refused = agglo(
+    refused = agglo_here(
         *tiny(
             tmp_path / "run",
             "teachers=[{name: rad-dino}, {name: lab-sam, weights: nowhere}]",
@@ -135,7 +135,7 @@ def test_all_that_is_missing_is_told_before_anything_is_made(tmp_path: Path) -> 
 
 
 def test_a_dataset_is_not_overwritten_by_a_phantom(run_folder: Path) -> None:
-    refused = agglo("phantom", run_folder / "dataset", "--patients", "1")
+    refused = agglo_here("phantom", run_folder / "dataset", "--patients", "1")
     assert refused.returncode == 2
     assert "holds a dataset, which would be lost" in refused.stderr
     assert len((run_folder / "dataset" / "frames.csv").read_text().splitlines()) == 1 + 8 * 6
@@ -192,7 +192,7 @@ def test_a_spoilt_model_folder_is_refused(run_folder: Path, tmp_path: Path, spoi
     else:
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps({**config, "format_version": 99}))
-    done = agglo("predict", model, run_folder / "dataset" / "images", "-o", tmp_path / "out")
+    done = agglo_here("predict", model, run_folder / "dataset" / "images", "-o", tmp_path / "out")
     assert done.returncode == 2
     assert ("was altered or cut off" if spoil == "weights" else "has format_version 99") in done.stderr
     assert "Traceback" not in done.stderr
@@ -214,7 +214,7 @@ def test_bad_input_gives_one_message_and_exit_code_2(words: list[str], text: str
         str(tmp_path / word) if word in {"nowhere", "nowhere.yaml", "nowhere.png", "out"} else word
         for word in words
     ]
-    done = agglo(*words)
+    done = agglo_here(*words)
     assert done.returncode == 2
     assert text in done.stderr
     assert "Traceback" not in done.stderr

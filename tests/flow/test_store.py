@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from flow.command_line import ROOT, agglo
+from flow.command_line import ROOT, agglo, agglo_here
 
 SMALL = (
     "data.phantom={patients: 10, frames: 8, size_px: 128, seed: 3}",
@@ -111,7 +111,7 @@ REFUSED = {
 @pytest.mark.parametrize(("words", "text"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_done_is_said_in_one_sentence(run: Path, words: tuple[str, ...], text: str) -> None:
     verb, *rest = words
-    done = agglo("store", verb, run / "features", *rest)
+    done = agglo_here("store", verb, run / "features", *rest)
     assert done.returncode == 2
     assert text in done.stderr
     assert "Traceback" not in done.stderr
