@@ -23,6 +23,8 @@ Settings = Mapping[str, Any]
 Facts = dict[str, Any]
 SEEN_WITHIN_S, ASK_EVERY_S = 60.0, 0.2
 """How long a shared disk may take to show one machine what another has written."""
+UNKNOWN = "(not there)"
+"""What stands in a message for a setting that is not there at all: another version of Agglo may not have it."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ def _differences(before: Any, now: Any, place: str = "") -> list[str]:
         found = [
             line
             for key in sorted(before.keys() | now.keys())
-            for line in _differences(before.get(key), now.get(key), f"{place}.{key}".strip("."))
+            for line in _differences(
+                before.get(key, UNKNOWN), now.get(key, UNKNOWN), f"{place}.{key}".strip(".")
+            )
         ]
         return found if len(found) <= 3 else [*found[:3], f"and {len(found) - 3} more"]
     return [] if before == now else [f"{place}: {before} -> {now}"]

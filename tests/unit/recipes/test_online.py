@@ -85,7 +85,7 @@ def test_stored_and_online_are_no_one_run(folder: Path) -> None:
     again = load_recipe(
         ROOT / "recipes" / "phantom-quick.yaml", [f"out={folder / 'stored'}", WAYS["online"], *SMALL]
     )
-    with pytest.raises(RunFolderError, match=r"stage distill .* other settings \(online: None"):
+    with pytest.raises(RunFolderError, match=r"stage distill .* other settings \(online: .not there."):
         run(again, last="distill")
 
 

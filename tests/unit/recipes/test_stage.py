@@ -41,9 +41,15 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         stage(tmp_path, steps=4, view={"zoom": [1, 3]}, extra=1).run(dict)
     message = str(caught.value)
     assert "stage distill" in message
-    assert "(extra: None -> 1, steps: 3 -> 4, view.zoom: [1, 2] -> [1, 3])" in message
+    assert "(extra: (not there) -> 1, steps: 3 -> 4, view.zoom: [1, 2] -> [1, 3])" in message
     assert "`out=…`" in message
     assert stage(tmp_path).is_done
+
+
+def test_a_setting_that_was_not_there_is_told_even_where_it_is_none_now(tmp_path: Path) -> None:
+    stage(tmp_path).run(dict)
+    with pytest.raises(RunFolderError, match=r"\(weights: \(not there\) -> None\)"):
+        stage(tmp_path, weights=None).run(dict)
 
 
 def test_identity_hangs_on_settings_alone(tmp_path: Path) -> None:
