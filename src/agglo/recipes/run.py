@@ -11,7 +11,7 @@ from agglo.core.files import write_json, write_text
 from agglo.core.locks import locked
 from agglo.core.share import ALL, Share
 from agglo.recipes import build
-from agglo.recipes.align import align, supervised
+from agglo.recipes.align import align, mask_source, supervised
 from agglo.recipes.context import Run, Tell, tell_nobody
 from agglo.recipes.dataset import dataset
 from agglo.recipes.distill import distill
@@ -41,6 +41,8 @@ STAGES: Mapping[str, Callable[[Run], bool]] = {
 """The stages in their order; each returns whether it did anything."""
 TOGETHER = {"extract", "distill", "align", "light", "supervised"}
 """Those whose work several processes share; all others are done by the first one, while the others wait."""
+WITHOUT_LABELS = {"dataset", "extract", "distill"}
+"""Those up to which a run needs no label."""
 
 
 def run(
@@ -82,6 +84,8 @@ def _through(under_way: Run, last: str) -> list[str]:
         with _first_alone(under_way, name):
             if _do(under_way, name):
                 done.append(name)
+        if name == "dataset" and last not in WITHOUT_LABELS:
+            mask_source(under_way)  # says of too few labels at once, and not after hours of distilling
         if name == last:
             break
     return done

@@ -69,6 +69,12 @@ def test_more_labelled_patients_than_there_are_is_refused(begun: Run) -> None:
         labelled(begun, 7)
 
 
+def test_too_few_labels_are_told_before_anything_is_extracted(begun: Run) -> None:
+    with pytest.raises(DataError, match="must be at most the 6 training patients"):
+        run(recipe_with(begun, 7), last="align")
+    assert not (begun.folder / "features").exists()
+
+
 def test_a_decoder_without_presence_is_the_one_from_before_there_was_any() -> None:
     """So what was aligned then is still of the same settings."""
     on, off = (mask_settings(load_recipe(RECIPE, words)) for words in (["decoder.presence=true"], []))
