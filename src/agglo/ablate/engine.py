@@ -105,16 +105,16 @@ def test_frames(plan: Plan) -> int:
 def _training_s(plan: Plan, cell: Cell) -> float:
     recipe, kind, seconds = plan.recipe_of(cell), plan.grid.arms[cell.arm].kind, probed(plan)
     if kind in FROM_MASKS:
-        steps_s = _equal_s(plan)
+        steps_s = _equal_s(plan, cell.patients)
     else:
         step_s = seconds[FROZEN] if cell.column == "frozen" else mixed(recipe, seconds)
         steps_s = _align_steps(recipe) * step_s
     return steps_s + recipe.align.validations * recipe.align.val_frames * _frame_s(plan)
 
 
-def _equal_s(plan: Plan) -> float:
+def _equal_s(plan: Plan, patients: int) -> float:
     grid, seconds = plan.grid, probed(plan)
-    recipe = plan.recipe(grid.equal_to, seed=grid.seeds[0])
+    recipe = plan.recipe(grid.equal_to, patients=patients, seed=grid.seeds[0])
     align = _align_steps(recipe) * mixed(recipe, seconds)
     distil = _distil_steps(plan, grid.equal_to, grid.seeds[0]) * seconds[f"distil {grid.equal_to}"]
     return align + distil + _extraction_s(plan)
@@ -138,9 +138,8 @@ def _distil_steps(plan: Plan, arm: str, seed: int) -> int:
 
 def _align_steps(recipe: Recipe) -> int:
     """Return the steps of stage 2; those of one frame where they are epochs of a folder, whose frames nobody has counted yet."""
-    own, patients = recipe.data.phantom, recipe.align.labelled_patients
-    views = 1 if own is None else (patients * own.frames if patients else _views(recipe))
-    return build.plan(recipe.align, seed=0, num_samples=max(1, views)).steps
+    own, patients = recipe.data.phantom, recipe.align.labelled_patients or 1
+    return build.plan(recipe.align, seed=0, num_samples=patients * own.frames if own else 1).steps
 
 
 def _views(recipe: Recipe) -> int:

@@ -43,7 +43,7 @@ FROM_POOL: tuple[Kind, ...] = ("distil", "random")
 SHARED = ("name", "out", "seed", "data", "teachers", "evaluate", "report", "device", "supervised")
 """Sections of a recipe that an arm cannot change: all arms have the same data and test sets, and `teachers` of their own."""
 
-NOT_PART = ("name", "out", "report", "device", "supervised", "light")
+NOT_PART = ("name", "out", "report", "device", "supervised")
 """Sections of a recipe that decide nothing of a cell's figures."""
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from agglo.align.losses import presence_loss
 from agglo.data import Dataset, ViewRecipe, render_coverage, render_image, sample_view
 from agglo.decoders import Decoder, StructureLogits
-from agglo.distill.through_decoder import mask_loss
+from agglo.distill.mask_loss import mask_loss
 from agglo.students import Student, freeze_norms
 from agglo.train import Outcome, Task
 

@@ -208,7 +208,7 @@ class Recipe(Section):
     distill: DistilConfig
     decoder: DecoderConfig = DecoderConfig()
     align: AlignConfig
-    light: LightConfig | None = None
+    light: LightConfig | None = Field(None, exclude_if=lambda value: value is None)
     supervised: SupervisedConfig = SupervisedConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from agglo.decoders.clicks import anywhere, correction
+from agglo.distill.mask_loss import mask_loss
 from agglo.train.part import uniforms_of_images
 
 Maps = Float[Tensor, "batch dim h w"]
@@ -91,22 +92,3 @@ class ThroughDecoder(nn.Module):
         """Return the decoder's logits for all prompts of all pictures, in float32."""
         asked = (each.view(len(features), self.prompts, *each.shape[1:]) for each in (points, labels))
         return self.decoder.decode_points(features, *asked).float().flatten(0, 1)
-
-
-def mask_loss(
-    drawn: Float[Tensor, "all rows cols"],
-    wanted: Float[Tensor, "all rows cols"],
-    shown: Float[Tensor, "all rows cols"],
-) -> Float[Tensor, " all"]:
-    """Return cross-entropy plus Dice loss of logits and wanted probabilities, over what is shown; 0 where they say the same."""
-    area = shown.sum(dim=(1, 2)).clamp_min(1e-6)
-    entropy = F.binary_cross_entropy_with_logits(drawn, wanted, reduction="none")
-    # a soft target has an entropy of its own, which no prediction can go below
-    least = F.binary_cross_entropy(wanted, wanted, reduction="none")
-    far = ((entropy - least) * shown).sum(dim=(1, 2)) / area
-    probability = drawn.sigmoid()
-    shared = (probability * wanted * shown).sum(dim=(1, 2))
-    squares = ((probability.square() + wanted.square()) * shown).sum(
-        dim=(1, 2)
-    )  # so that equal masks have no loss
-    return far + 1 - (2 * shared + 1) / (squares + 1)

@@ -59,12 +59,12 @@ def check_names(recipe: Recipe) -> None:
         problems += _refusals(partial(teacher_entry, teacher), "teachers: ")
     if not problems and recipe.distill.through_decoder:
         problems += _refusals(lambda: check_drawing(recipe))
-    if recipe.align.features_weight and recipe.distill.balance == "sequential":
-        problems.append(
-            "  align.features_weight: needs all teachers at once, but `distill.balance: sequential` has one after the other"
-        )
     if recipe.align.features_weight:
         problems += _refusals(lambda: require_stored(recipe, "align.features_weight"))
+        if recipe.distill.balance == "sequential":
+            problems.append(
+                "  align.features_weight: needs all teachers at once, but `distill.balance: sequential` has one after the other"
+            )
     if not problems and recipe.distill.summary and not summary_names(recipe):
         problems.append(
             "  distill.summary: needs a teacher with a summary, and none of the recipe has one (`agglo teachers`)"

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from agglo.decoders import PromptDecoder
-from agglo.distill.through_decoder import ThroughDecoder, mask_loss
+from agglo.distill.mask_loss import mask_loss
+from agglo.distill.through_decoder import ThroughDecoder
 from agglo.train.part import Part, under_way
 
 PX, CELLS = 64, 4
