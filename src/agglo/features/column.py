@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Float16, Float32, Int8
 from agglo.core.errors import StoreError
 from agglo.core.files import fingerprint, read_json, sha256_of, write_atomic, write_json, write_json_once
 from agglo.features.codec import Codec, Codes
-from agglo.features.moments import Moments, load_mask, moments_of, reduce_in_order
+from agglo.features.moments import Moments, load_mask, moments_of, reduce_in_order, require_finite
 from agglo.features.samples import Samples
 from agglo.features.shards import BLOCK_SAMPLES, ShardReader, array_metadata, shard_bytes, shard_file
 from agglo.features.spec import ColumnSpec
@@ -252,11 +252,7 @@ class Column:
             raise StoreError(
                 f"block {block} of {self.folder.name} must be {(len(where), self.dim, *self.grid)}, got {features.shape}"
             )
-        if not np.isfinite(features).all():
-            raise StoreError(
-                f"features of {self.folder.name} must be finite in float16, but block {block} "
-                f"(samples {where.start}-{where.stop - 1}) has infinities or NaN; check the teacher's weights and input range"
-            )
+        require_finite(features, where, self.folder.name)
 
     def _is_there(self, block: int, sha256: str) -> bool:
         marker = self.marker_file(block)

@@ -4,13 +4,14 @@ Within a block, products are taken in float32, of a few thousand tokens at a tim
 as fast as float32, and wrong by about 1e-7 of the largest variance.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from agglo.core.errors import StoreError
 from agglo.core.files import write_atomic
 from agglo.features.samples import Samples
 
@@ -113,6 +114,20 @@ def moments_of(
     counted = np.array([of.is_counted(sample) for sample in samples])
     tokens = np.moveaxis(features, 1, -1)[is_picture & counted[:, None, None]]
     return Moments.of(tokens.astype(np.float32))
+
+
+def require_finite(
+    features: Float[np.ndarray, "samples dim h w"], samples: Sequence[int], column: str
+) -> None:
+    """Raise `StoreError` if a feature is infinite or no number."""
+    if np.isfinite(features).all():
+        return
+    bad = [str(sample) for sample, each in zip(samples, features, strict=True) if not np.isfinite(each).all()]
+    which = ", ".join(bad[:3]) + (" …" if len(bad) > 3 else "")
+    raise StoreError(
+        f"features of {column} must be finite in float16, but {len(bad)} of {len(samples)} views (samples {which}) have infinities "
+        "or NaN; check the teacher's weights and input range"
+    )
 
 
 def reduce_in_order(parts: Iterable[Moments], dim: int) -> Moments:

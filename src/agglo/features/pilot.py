@@ -18,7 +18,7 @@ from jaxtyping import Float, Float16
 
 from agglo.core.files import read_json, write_json_once
 from agglo.features.column import SHOWS_PICTURE
-from agglo.features.moments import Moments, moments_of, reduce_in_order
+from agglo.features.moments import Moments, moments_of, reduce_in_order, require_finite
 from agglo.features.samples import Samples
 
 PORTION_VIEWS = 16
@@ -82,7 +82,12 @@ class Pilot:
         *,
         seconds: float = 0.0,
     ) -> None:
-        """Keep the statistics of a portion, unless all is frozen meanwhile; `seconds` is what it has cost."""
+        """Keep the statistics of a portion, unless all is frozen meanwhile; `seconds` is what it has cost.
+
+        Raises:
+            StoreError: a feature is not finite.
+        """
+        require_finite(features, self.portions[portion], self.column.folder.name)
         is_picture = coverage >= SHOWS_PICTURE
         moments = moments_of(self.column.samples, self.portions[portion], features, is_picture)
         try:

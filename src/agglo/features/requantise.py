@@ -2,7 +2,8 @@
 
 The new column grows in `STORE/unfinished` and is moved into place once it is whole, so it is there whole or not at all, and the
 same call goes on after a kill. Its codec is fitted to the statistics of the whole train split, which are there already; they go
-with it unchanged.
+with it unchanged. A coded column becomes another packing of the same codes at most: what has been rounded or left out cannot come
+back, and kept plainer it would pass for what the teacher saw.
 """
 
 import shutil
@@ -40,15 +41,18 @@ def requantise(
     """Make column `name` from column `teacher`, kept as `storage` says; done already, it is returned as it is.
 
     Raises:
-        StoreError: the column is not whole, there is another column of the new name, or one was begun from something else.
+        StoreError: the column is not whole, it is coded and other codes are asked for, there is another column of the new name, or
+            one was begun from something else.
     """
     source = store.column(teacher)
+    _require_codes_kept(source, storage)
     if source.missing_blocks():
         raise StoreError(
             f"column {teacher!r} of {store.folder} must be whole to be requantised, but {len(source.missing_blocks())} of "
             f"{source.num_blocks} blocks are missing; run the extraction to its end first"
         )
-    spec = ColumnSpec(source.dim, source.grid, source.spec.identity, replace(storage, pilot_views=None))
+    views = None if source.codec is None else source.pilot_views  # of the codec that it has, or will have
+    spec = ColumnSpec(source.dim, source.grid, source.spec.identity, replace(storage, pilot_views=views))
     final = store.folder / "columns" / name
     if (final / "column.json").exists():
         _require_same(final, spec, source)
@@ -106,6 +110,21 @@ def token_cosines(
     return np.divide((one * two).sum(axis=0), lengths, out=np.zeros(one.shape[1]), where=lengths > 0)
 
 
+def _require_codes_kept(source: Column, storage: Storage) -> None:
+    own = source.spec.storage
+    if source.codec is None or (own.array_dtype, own.pca) == (storage.array_dtype, storage.pca):
+        return
+    raise StoreError(
+        f"column {source.folder.name!r} must be plain fp16 to be kept as {_words(storage)}, but is kept as {_words(own)}, and what "
+        "that has lost does not come back; only its packing (int8, int8-zstd) can change. Extract it anew with the recipe's "
+        "`store` as you want it"
+    )
+
+
+def _words(storage: Storage) -> str:
+    return storage.dtype if storage.pca is None else f"{storage.dtype} of {storage.pca} codes"
+
+
 def _begun(folder: Path, spec: ColumnSpec, source: Column) -> Column:
     column = Column(folder, source.samples, spec)
     write_json_once(folder / "made_from.json", {"column": source.fingerprint})
@@ -113,7 +132,8 @@ def _begun(folder: Path, spec: ColumnSpec, source: Column) -> Column:
     _require_same(folder, spec, source)
     column.describe_array()
     if column.needs_pilot:
-        Codec.fit(source.moments(), spec.storage).save_once(column.codec_file)
+        codec = source.codec or Codec.fit(source.moments(), spec.storage)
+        codec.save_once(column.codec_file)
     return column
 
 
@@ -128,17 +148,13 @@ def _require_same(folder: Path, spec: ColumnSpec, source: Column) -> None:
 
 
 def _copy_block(source: Column, column: Column, block: int) -> None:
-    features = np.stack([source.features(sample) for sample in source.block_range(block)])
-    statistics = source.moments_file(block)
-    mask = load_mask(statistics, (len(features), *source.grid))
-    seconds = float(read_json(source.marker_file(block))["seconds"])
-    codes, clipped = (
-        (features.astype(np.float16), 0.0) if column.codec is None else column.codec.encode(features)
-    )
-    if codes.dtype == np.float16 and not np.isfinite(codes).all():
-        raise StoreError(f"float16 cannot hold block {block} of {source.folder.name}; keep it as int8")
-    facts = {"seconds": seconds, "clipped": clipped}
-    column.write_codes(block, codes, source.block_moments(block), mask, facts)
+    kept = np.stack([source.read(sample) for sample in source.block_range(block)])
+    mask = load_mask(source.moments_file(block), (len(kept), *source.grid))
+    told = read_json(source.marker_file(block))
+    facts = {name: float(told.get(name, 0.0)) for name in ("seconds", "clipped")}
+    if source.codec is None and column.codec is not None:
+        kept, facts["clipped"] = column.codec.encode(kept.astype(np.float32))
+    column.write_codes(block, kept, source.block_moments(block), mask, facts)
 
 
 def _aside(store: FeatureStore, teacher: str) -> Path:

@@ -13,7 +13,13 @@ from unit.distill import toy
 
 SIZES = Sizes(8, (4, 6, 5))
 EASY_LAST = torch.tensor([1.0, 0.9, 0.05])
-AS_PRINTED = {"mlp-as-printed", "attention-as-printed", "amtml-kd"}
+AS_PRINTED = {
+    "mlp-as-printed",
+    "mlp-shared-as-printed",
+    "attention-as-printed",
+    "attention-of-teachers-as-printed",
+    "amtml-kd",
+}
 """Forms whose weights carry gradient, because the paper minimises them with the student."""
 
 
@@ -133,6 +139,17 @@ def test_keys_of_teachers_look_at_their_maps() -> None:
     assert torch.equal(learned(embedding, losses, [targets[0] + 5, *targets[1:]])[0], before)
 
 
+@pytest.mark.parametrize("name", ["mlp-shared", "mlp-shared-as-printed"])
+def test_a_shared_network_knows_no_teacher_but_by_its_loss(name: str) -> None:
+    torch.manual_seed(0)
+    balancer = make_balancer(name, SIZES).eval()
+    embedding, losses, targets = seen()
+    weights, _ = balancer(embedding, losses, targets)
+    swapped, _ = balancer(embedding, losses.flip(1), targets)
+    torch.testing.assert_close(swapped, weights.flip(1))
+    assert weights[0].std() > 1e-4, "teachers with other losses have other weights"
+
+
 def test_running_means_are_true_from_the_first_batch_and_stand_still_in_evaluation() -> None:
     running = RunningLosses(2, momentum=0.9)
     first = torch.tensor([[1.0, 3.0], [3.0, 5.0]])
@@ -197,11 +214,11 @@ def test_weights_reach_the_closed_form_optimum(name: str) -> None:
 
 TOY = Sizes(toy.EMBED, (toy.DIM,) * 3)
 STEPS = 400
-COLLAPSING = ("mlp-as-printed", "attention-as-printed", "amtml-kd")
-KEEPING = ("uniform", "static", "random", "teacher-drop", "mlp", "attention", "attention-of-teachers")
+FLOORED = ("mlp", "mlp-shared", "attention", "attention-of-teachers")
+KEEPING = ("uniform", "static", "random", "teacher-drop", *FLOORED)
 
 
-@pytest.mark.parametrize("name", COLLAPSING)
+@pytest.mark.parametrize("name", sorted(AS_PRINTED))
 def test_as_printed_one_easy_teacher_takes_all_and_the_alarm_says_so(name: str) -> None:
     torch.manual_seed(0)
     log = toy.train(make_balancer(name, TOY), steps=STEPS)
@@ -214,5 +231,5 @@ def test_regularised_weights_stay_over_the_floor_and_the_alarm_is_silent(name: s
     torch.manual_seed(0)
     log = toy.train(make_balancer(name, TOY), steps=STEPS)
     lowest = min(teacher["weight"] for entry in log for teacher in entry["teachers"].values())
-    assert lowest >= (FLOOR if name in {"mlp", "attention", "attention-of-teachers"} else 0.0)
+    assert lowest >= (FLOOR if name in FLOORED else 0.0)
     assert alarms_of(log, steps=STEPS) == []

@@ -124,3 +124,17 @@ def test_padding_and_uncounted_frames_have_no_say(tmp_path: Path) -> None:
     pilot.freeze()
     assert column.codec is not None
     assert np.abs(column.codec.mean).max() < 2
+
+
+def test_a_pilot_of_features_that_are_not_finite_is_refused_and_keeps_nothing(tmp_path: Path) -> None:
+    column, pilot = begun(tmp_path)
+    views = pilot.portions[1]
+    features = of_samples(views)
+    features[4, 0, 0, 0] = np.inf
+    with pytest.raises(
+        StoreError,
+        match=rf"features of teacher must be finite .* but 1 of 16 views \(samples {views[4]}\) have",
+    ):
+        pilot.write(1, features, WHOLE[: len(views)])
+    assert pilot.missing() == [0, 1, 2]
+    assert column.needs_pilot

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from agglo.core.errors import StoreError
-from agglo.core.files import read_json
 from agglo.features import Column, FeatureStore, Storage
+from agglo.features.codec import Dtype
 from agglo.features.requantise import fidelity, replace_column, requantise
 from agglo.features.verify import verify
 from unit.features.small_store import filled
@@ -49,13 +48,37 @@ def test_a_requantised_column_holds_what_the_old_one_held(
     assert not (tmp_path / "unfinished").exists()
 
 
-def test_codes_become_plain_features_again(tmp_path: Path) -> None:
-    filled(tmp_path, storage=Storage("int8", pilot_views=8))
-    store = FeatureStore.open(tmp_path)
-    column = requantise(store, "teacher", Storage("fp16"), name="plain")
-    assert read_json(column.folder / "column.json")["dtype"] == "float16"
-    expected = store.column("teacher").features(70).astype(np.float16)
-    assert (column.read(70) == expected).all()
+@pytest.mark.parametrize(("one", "other"), [("int8", "int8-zstd"), ("int8-zstd", "int8")])
+def test_codes_change_their_packing_and_nothing_else(tmp_path: Path, one: Dtype, other: Dtype) -> None:
+    """What comes out is, byte for byte, what an extraction kept so would have written."""
+    filled(tmp_path / "first", storage=Storage(one, 4, pilot_views=8))
+    direct = filled(tmp_path / "second", storage=Storage(other, 4, pilot_views=8))
+    packed = requantise(FeatureStore.open(tmp_path / "first"), "teacher", Storage(other, 4), name="packed")
+    own = {name: data for name, data in content(packed).items() if name != "made_from.json"}
+    expected = content(direct)
+    assert own.keys() <= expected.keys()
+    assert {name for name in own if own[name] != expected[name]} <= {"codec.npz"}  # zip files hold the time
+    assert (packed.features(70) == direct.features(70)).all()
+
+
+LOSSES = {  # name: (kept as, asked for)
+    "plain from codes": (Storage("int8", pilot_views=8), Storage("fp16")),
+    "all codes from some": (Storage("int8", 4, pilot_views=8), Storage("int8")),
+    "fewer codes of codes": (Storage("int8", pilot_views=8), Storage("int8", 4)),
+    "bytes of rounded halves": (Storage("fp16", 4, pilot_views=8), Storage("int8", 4)),
+}
+
+
+@pytest.mark.parametrize(("kept", "asked"), LOSSES.values(), ids=LOSSES)
+def test_what_is_lost_does_not_come_back_under_another_name(
+    tmp_path: Path, kept: Storage, asked: Storage
+) -> None:
+    filled(tmp_path, storage=kept)
+    with pytest.raises(
+        StoreError, match=r"must be plain fp16 to be kept as .*; only its packing .* Extract it anew"
+    ):
+        requantise(FeatureStore.open(tmp_path), "teacher", asked, name="new")
+    assert FeatureStore.open(tmp_path).teachers == ("teacher",)
 
 
 def test_a_killed_requantisation_is_absent_and_goes_on_to_the_same_bytes(

@@ -7,6 +7,7 @@ distribution, and kept over a floor.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from agglo.distill.balance.fixed import (
     AdaLossBalancer,
@@ -36,9 +37,12 @@ BALANCERS: Mapping[str, Callable[[Sizes], Balancer]] = {
     "uncertainty": UncertaintyBalancer,
     "mlp": MlpBalancer,
     "mlp-as-printed": PrintedMlpBalancer,
+    "mlp-shared": partial(MlpBalancer, is_shared=True),
+    "mlp-shared-as-printed": partial(PrintedMlpBalancer, is_shared=True),
     "attention": AttentionBalancer,
     "attention-as-printed": PrintedAttentionBalancer,
-    "attention-of-teachers": lambda sizes: AttentionBalancer(sizes, has_teacher_keys=True),
+    "attention-of-teachers": partial(AttentionBalancer, has_teacher_keys=True),
+    "attention-of-teachers-as-printed": partial(PrintedAttentionBalancer, has_teacher_keys=True),
     "amtml-kd": AmtmlBalancer,
 }
 

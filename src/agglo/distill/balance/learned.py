@@ -31,17 +31,23 @@ KEY_DEVIATION = 0.02
 
 
 class _Mlp(nn.Module):
-    """Logits by eq. 4, `W2 gelu(W1 losses + b1) + b2`, W2 with a row for every teacher (printed with one: a softmax of 1)."""
+    """Logits by eq. 4, `W2 gelu(W1 losses + b1) + b2`.
 
-    def __init__(self, num_teachers: int) -> None:
+    Printed, W2 has one row: one logit, whose softmax is always 1. Two readings mean something: W2 has a row for every
+    teacher, or (`is_shared`) the one row is right, and the network looks at one teacher's loss at a time, the same for all.
+    """
+
+    def __init__(self, num_teachers: int, *, is_shared: bool = False) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(num_teachers, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, num_teachers)
-        )
+        width = 1 if is_shared else num_teachers
+        self.is_shared = is_shared
+        self.layers = nn.Sequential(nn.Linear(width, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, width))
 
     def forward(self, losses: ImageLosses) -> Float[Tensor, "batch teachers"]:
         """Return the same logits for every image: the equation sees the losses of the batch."""
-        return self.layers(mean_over_batch(losses)).expand(len(losses), -1)
+        mean = mean_over_batch(losses)
+        logits = self.layers(mean[:, None]).squeeze(1) if self.is_shared else self.layers(mean)
+        return logits.expand(len(losses), -1)
 
 
 class _Attention(nn.Module):
@@ -84,9 +90,17 @@ def regularised(
 class MlpBalancer(Balancer):
     """Eq. 4 of arXiv 2504.02351, regularised: it sees relative losses, and never the student's gradient."""
 
-    def __init__(self, sizes: Sizes, *, temperature: float = TEMPERATURE, floor: float = FLOOR) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        is_shared: bool = False,
+        temperature: float = TEMPERATURE,
+        floor: float = FLOOR,
+    ) -> None:
         super().__init__()
-        self.logits, self.running = _Mlp(sizes.num_teachers), RunningLosses(sizes.num_teachers)
+        self.logits = _Mlp(sizes.num_teachers, is_shared=is_shared)
+        self.running = RunningLosses(sizes.num_teachers)
         self.temperature, self.floor = temperature, floor
 
     def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
@@ -96,14 +110,14 @@ class MlpBalancer(Balancer):
 
 @final
 class PrintedMlpBalancer(Balancer):
-    """Eq. 4 and 6 of arXiv 2504.02351 as printed (but for W2's rows): minimised with the student, whose gradient passes through.
+    """Eq. 4 and 6 of arXiv 2504.02351 as printed (but for the rows of W2): minimised with the student, which feels its gradient.
 
     It collapses onto the easiest teacher, and moves the student to make the other losses tell it to.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, *, is_shared: bool = False) -> None:
         super().__init__()
-        self.logits = _Mlp(sizes.num_teachers)
+        self.logits = _Mlp(sizes.num_teachers, is_shared=is_shared)
 
     def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
         return self.logits(losses).softmax(dim=1), losses.new_zeros(())
@@ -138,9 +152,9 @@ class AttentionBalancer(Balancer):
 class PrintedAttentionBalancer(Balancer):
     """Eq. 5 and 6 of arXiv 2504.02351 as printed, minimised with the student: collapses onto the easiest teacher."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, *, has_teacher_keys: bool = False) -> None:
         super().__init__()
-        self.logits = _Attention(sizes, has_teacher_keys=False)
+        self.logits = _Attention(sizes, has_teacher_keys=has_teacher_keys)
 
     def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
         return self.logits(embedding, targets).softmax(dim=1), losses.new_zeros(())
