@@ -1,4 +1,7 @@
-"""The curve over labelled patients as a picture: a row a test set, a panel a column, a line an arm, a band its interval."""
+"""The curve over labelled patients as a picture: a row a test set, a panel a column, a line an arm, a band its interval.
+
+Of a grid with one number of patients, which has no curve, `forest` makes the picture.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -15,18 +18,19 @@ from agglo.evaluate.markdown import RESEARCH_ONLY
 
 COLOURS = ("#3b82c4", "#d97b29", "#2f9e77", "#a06cd5", "#cf4b5f", "#8a8f3c", "#5b6b7a", "#b5651d")
 BAR_COLOUR = "#1b1f24"
+QUIET = "#5d6670"
 TITLES = {"frozen": "frozen encoder", "finetune": "encoder trained too"}
 SPREAD = 0.035
 """Points of neighbouring arms are set apart by this share of their count, so that whiskers can be told apart."""
-_STYLE = {
+STYLE = {
     "font.size": 10.5,
     "font.family": "sans-serif",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#b8bfc6",
-    "axes.labelcolor": "#5d6670",
-    "xtick.color": "#5d6670",
-    "ytick.color": "#5d6670",
+    "axes.labelcolor": QUIET,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "axes.grid": True,
@@ -41,7 +45,7 @@ _STYLE = {
 def curve_png(table: Mapping[str, Any]) -> bytes:
     """Return the picture of a grid's table as PNG."""
     columns = [column for column in TITLES if _has_column(table, column)]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         rows = len(table["tests"])
         size = (1.2 + 5.0 * len(columns), 1.55 + 3.7 * rows)
         layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1, wspace=0.03, hspace=0.05)
@@ -51,14 +55,13 @@ def curve_png(table: Mapping[str, Any]) -> bytes:
             for column, axes in zip(columns, of_row, strict=True):
                 _draw(axes, table, test["rows"], column)
             of_row[0].set_ylabel(
-                f"{_plain(name)}: mean Dice\n({test['patients']} patients, {test['frames']} frames)"
+                f"{plain(name)}: mean Dice\n({test['patients']} patients, {test['frames']} frames)"
             )
         for column, axes in zip(columns, panels[0], strict=True):
-            axes.set_title(TITLES[column], fontsize=11, color="#5d6670", loc="left", pad=9)
+            axes.set_title(TITLES[column], fontsize=11, color=QUIET, loc="left", pad=9)
         for axes in panels[-1]:
             axes.set_xlabel("labelled patients")
-        phantom = "PHANTOM (synthetic patients): " if table["is_phantom"] else ""
-        figure.suptitle(f"{phantom}{table['grid']}", fontsize=14.5, fontweight="bold", x=0.012, ha="left")
+        figure.suptitle(title_of(table), fontsize=14.5, fontweight="bold", x=0.012, ha="left")
         _legend(figure, table)
         buffer = io.BytesIO()
         FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
@@ -131,7 +134,7 @@ def _legend(figure: Figure, table: Mapping[str, Any]) -> None:
             linestyle=(0, (5, 2)) if name == bar else "-",
             marker="D" if name == bar else "o",
             markersize=5,
-            label=f"{_plain(name)} (the bar)" if name == bar else _plain(name),
+            label=f"{plain(name)} (the bar)" if name == bar else plain(name),
         )
         for name, colour in colours_of(table).items()
     ]
@@ -139,15 +142,28 @@ def _legend(figure: Figure, table: Mapping[str, Any]) -> None:
     found = figure.legend(
         handles=marks,
         loc="outside lower left",
-        ncols=min(4, len(marks)),
+        ncols=_columns(table),
         frameon=False,
         fontsize=10,
         title=words,
         title_fontsize=8.5,
         alignment="left",
     )
-    found.get_title().set_color("#5d6670")
+    found.get_title().set_color(QUIET)
 
 
-def _plain(name: str) -> str:
+def _columns(table: Mapping[str, Any]) -> int:
+    """Return how many names fit side by side under the panels."""
+    longest = max(len(name) for name in colours_of(table)) + len(" (the bar)")
+    inches = 1.2 + 5.0 * sum(_has_column(table, column) for column in TITLES)
+    return int(max(1, min(4, inches // (0.6 + 0.085 * longest))))
+
+
+def title_of(table: Mapping[str, Any]) -> str:
+    """Return what a grid's picture is called."""
+    return f"{'PHANTOM (synthetic patients): ' if table['is_phantom'] else ''}{table['grid']}"
+
+
+def plain(name: str) -> str:
+    """Return a name as words."""
     return name.replace("_", " ")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agglo.ablate.figure import curve_png
+from agglo.ablate.forest import forest_png
 from agglo.core.files import write_atomic, write_json, write_text
 from agglo.evaluate.markdown import RESEARCH_ONLY, format_figure
 from agglo.report.html import Html, element, join
@@ -45,7 +46,8 @@ ARM_HEADINGS = (
 
 def write_tables(folder: Path, table: Mapping[str, Any]) -> None:
     """Write `table.json`, `table.md`, `curve.png` and `table.html` into the grid's folder."""
-    picture = curve_png(table)
+    counts = {row["patients"] for test in table["tests"].values() for row in test["rows"]}
+    picture = forest_png(table) if len(counts) == 1 else curve_png(table)
     write_atomic(folder / "curve.png", lambda temporary: _write(temporary, picture))
     write_text(folder / "table.md", markdown(table))
     write_text(folder / "table.html", page(table, picture))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from agglo.ablate.collect import collect
 from agglo.ablate.figure import BAR_COLOUR, colours_of, curve_png
+from agglo.ablate.forest import OTHERS, forest_png
 from agglo.ablate.grid import Plan
 from agglo.ablate.page import markdown, write_tables
 from agglo.evaluate.markdown import RESEARCH_ONLY
@@ -58,6 +59,23 @@ def test_the_curve_shows_every_arm_and_the_bar_in_black(table: dict[str, Any]) -
     assert colours["supervised"] == BAR_COLOUR
     picture = np.asarray(Image.open(io.BytesIO(curve_png(table))).convert("RGB")).astype(int)
     for colour in colours.values():
+        wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+        assert (np.abs(picture - wanted).max(axis=2) <= 2).sum() > 50, colour
+
+
+def test_with_one_number_of_patients_the_picture_shows_differences_in_place_of_a_curve(
+    table: dict[str, Any], tmp_path: Path
+) -> None:
+    tests = {
+        name: {**test, "rows": [row for row in test["rows"] if row["patients"] == 3]}
+        for name, test in table["tests"].items()
+    }
+    one = {**table, "tests": tests}
+    write_tables(tmp_path, one)
+    drawn = (tmp_path / "curve.png").read_bytes()
+    assert drawn == forest_png(one), "the same table, the same picture"
+    picture = np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB")).astype(int)
+    for colour in (BAR_COLOUR, OTHERS):
         wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
         assert (np.abs(picture - wanted).max(axis=2) <= 2).sum() > 50, colour
 
