@@ -87,7 +87,7 @@ def _run(
     share = share or share_of(os.environ)
     done = run_recipe(recipe, last=last, tell=show, share=share, ray_workers=ray_workers)
     if last == "extract" and not share.is_all:
-        print(f"{recipe.out}: {_shared(recipe.out / 'features', share)}")
+        print(f"{recipe.out}: {_shared(recipe.features, share)}")
     elif share.rank > 0:
         return  # the first one has something to say
     elif not done:

@@ -122,6 +122,11 @@ class StoreConfig(Section):
     pca: Positive | None = Field(
         None, description="codes a token, at most every teacher's width; by default all"
     )
+    folder: Path | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="of a store that several runs share (docs/extract.md); by default each run has its own",
+    )
     pilot_views: Positive = Field(
         256,
         description="views of the train split, evenly spread, that int8's scale and online teachers' normalisers are fitted to",
@@ -213,6 +218,11 @@ class Recipe(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
     device: DeviceConfig = DeviceConfig()
+
+    @property
+    def features(self) -> Path:
+        """Folder of the feature store: the run's own, or one that several runs share."""
+        return self.store.folder or self.out / "features"
 
     def is_online(self, teacher: TeacherConfig) -> bool:
         """Return whether a teacher of the recipe looks at each batch anew instead of once for all."""

@@ -239,12 +239,23 @@ class Column:
 
     def describe_array(self) -> None:
         """Write the array's `zarr.json`, which follows from the spec, unless it is there."""
-        file, storage = self.folder / "features" / "zarr.json", self.spec.storage
-        if not file.exists():
-            content = array_metadata(
-                (len(self.samples), *self.sample_shape), storage.array_dtype, storage.packing
-            )
-            write_atomic(file, lambda temporary: _write_bytes(temporary, content))
+        if not self._array_file.exists():
+            self._describe_array(len(self.samples))
+
+    @property
+    def _array_file(self) -> Path:
+        return self.folder / "features" / "zarr.json"
+
+    def _describe_array(self, count: int) -> None:
+        storage = self.spec.storage
+        content = array_metadata((count, *self.sample_shape), storage.array_dtype, storage.packing)
+        write_atomic(self._array_file, lambda temporary: _write_bytes(temporary, content))
+
+    def grow(self, count: int) -> None:
+        """Make room for `count` samples: a last block that is not full is given up, because more belongs into it."""
+        if len(self.samples) % BLOCK_SAMPLES:
+            self.marker_file(self.num_blocks - 1).unlink(missing_ok=True)
+        self._describe_array(count)
 
     def _require_sound(self, block: int, features: Float16[np.ndarray, "samples dim h w"]) -> None:
         where = self.block_range(block)

@@ -60,14 +60,21 @@ class Pool:
     @property
     def samples(self) -> Samples:
         """What a feature store needs to know of this pool."""
-        datasets = {frame.dataset.name: frame.dataset for frame in self.frames}
+        fingerprints: dict[str, str] = {}
+        beginnings = {}
+        for count, frame in enumerate(self.frames, 1):
+            if frame.dataset.name not in fingerprints:
+                fingerprints[frame.dataset.name] = frame.dataset.image_fingerprint
+                whole = fingerprint(fingerprints)
+            beginnings[count] = whole
         return Samples(
-            dataset=fingerprint({name: dataset.image_fingerprint for name, dataset in datasets.items()}),
+            dataset=fingerprint(fingerprints),
             frames=tuple(frame.id for frame in self.frames),
             counted=tuple(frame.is_counted for frame in self.frames),
             views_per_frame=self.views_per_frame,
             view_recipe={key: _plain(value) for key, value in asdict(self.recipe).items()},
             seed=self.seed,
+            beginnings=beginnings,
         )
 
     def with_cache(self, cache_bytes: int) -> "Pool":

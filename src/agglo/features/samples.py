@@ -1,6 +1,7 @@
 """Which views of which frames a feature store holds; what the store, its columns and the pool all speak of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -15,6 +16,8 @@ class Samples:
         views_per_frame: view 0 is the whole frame where the recipe says so.
         view_recipe: ranges of the views, JSON-like.
         seed: of the views.
+        beginnings: the fingerprint of the first datasets alone, by how many frames they give; so a longer list knows a shorter
+            one that it begins with. Not kept in a store.
     """
 
     dataset: str
@@ -23,9 +26,27 @@ class Samples:
     views_per_frame: int
     view_recipe: dict[str, Any]
     seed: int
+    beginnings: Mapping[int, str] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.frames) * self.views_per_frame
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a store keeps."""
+        return {key: value for key, value in asdict(self).items() if key != "beginnings"}
+
+    def goes_on_from(self, earlier: "Samples") -> bool:
+        """Return whether these are the samples `earlier`, pixel for pixel, and more that no statistics count."""
+        count = len(earlier.frames)
+        return (
+            count < len(self.frames)
+            and self.beginnings.get(count) == earlier.dataset
+            and self.frames[:count] == earlier.frames
+            and self.counted[:count] == earlier.counted
+            and not any(self.counted[count:])
+            and (self.views_per_frame, self.view_recipe, self.seed)
+            == (earlier.views_per_frame, earlier.view_recipe, earlier.seed)
+        )
 
     def locate(self, sample: int) -> tuple[int, int]:
         """Return the place of the sample's frame in `frames`, and its view number."""

@@ -12,21 +12,26 @@ moment costs the blocks under way at most. Single samples inside a shard carry C
     columns/TEACHER/moments/B.npz   statistics of the block's counted samples, and which cells show the picture
     columns/TEACHER/blocks/B.json   the marker
 
+Frames that join later, of further datasets and after those that are there, make a store grow: what is whole stays, but for a last
+block with room in it, which is made anew.
+
 Several processes may create, open and fill one store at once: whoever comes first writes what makes the store and its columns, the
 others compare, and refuse what differs (`features/column.py` says what holds for blocks).
 """
 
-from dataclasses import asdict
+import logging
 from pathlib import Path
 from typing import Any
 
 from agglo.core.errors import StoreError
-from agglo.core.files import read_json, write_json_once
+from agglo.core.files import read_json, write_json, write_json_once
+from agglo.core.locks import locked
 from agglo.features.codec import Storage
 from agglo.features.column import Column
 from agglo.features.samples import Samples
 from agglo.features.spec import ColumnSpec
 
+_log = logging.getLogger(__name__)
 FORMAT_VERSION = 1
 
 
@@ -38,22 +43,37 @@ class FeatureStore:
 
     @staticmethod
     def create(folder: Path, samples: Samples) -> "FeatureStore":
-        """Make a store, or open the one that is there if it holds exactly these samples.
+        """Make a store, or open the one that is there if it holds exactly these samples; let it grow if it holds the first of them.
 
         Two processes may do so at once: the first one writes, the other compares.
 
         Raises:
             StoreError: the folder holds a store of other samples; nothing of it is touched.
         """
-        write_json_once(folder / "store.json", {"format_version": FORMAT_VERSION, **asdict(samples)})
+        write_json_once(folder / "store.json", {"format_version": FORMAT_VERSION, **samples.to_json()})
         store = FeatureStore.open(folder)
-        differing = [key for key, value in asdict(samples).items() if asdict(store.samples)[key] != value]
+        if samples.goes_on_from(store.samples):
+            with locked(folder / ".grow.lock", on_wait=_wait_to_grow):
+                store = FeatureStore.open(folder)
+                if samples.goes_on_from(store.samples):
+                    return store._grown(samples)
+        own, asked = store.samples.to_json(), samples.to_json()
+        differing = [key for key, value in asked.items() if own[key] != value]
         if differing:
             raise StoreError(
-                f"{folder} must hold the samples asked for, but its {', '.join(differing)} differ; "
-                "use another folder, or delete this one to extract anew"
+                f"{folder} must hold the samples asked for, but its {', '.join(differing)} differ (it has {len(own['frames'])} "
+                f"frames, and {len(asked['frames'])} are asked for; only frames of further `data.unlabelled` can join, at its "
+                "end); use another folder, or delete this one to extract anew"
             )
         return store
+
+    def _grown(self, samples: Samples) -> "FeatureStore":
+        """Make room for more samples; killed at any moment, the same call goes on."""
+        for name in self.teachers:
+            self.column(name).grow(len(samples))
+        write_json(self.folder / "store.json", {"format_version": FORMAT_VERSION, **samples.to_json()})
+        _log.info("%s: grown from %d to %d views", self.folder, len(self.samples), len(samples))
+        return FeatureStore.open(self.folder)
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -128,6 +148,10 @@ class FeatureStore:
             )
         column.describe_array()
         return column
+
+
+def _wait_to_grow(holder: str) -> None:
+    _log.info("%s lets the store grow; waiting", holder)
 
 
 def _read(path: Path) -> dict[str, Any]:

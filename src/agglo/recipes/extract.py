@@ -116,7 +116,7 @@ def _is_as_seen(config: TeacherConfig, facts: Mapping[str, Any]) -> bool:
 
 def store_folder(run: Run) -> Path:
     """Return where the run's features are."""
-    return run.folder / "features"
+    return run.recipe.features
 
 
 def pool_and_store(run: Run) -> tuple[Pool, FeatureStore]:

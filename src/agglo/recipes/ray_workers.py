@@ -103,6 +103,6 @@ class Worker:
             self.sources |= sources_of(self.run.recipe, *missing)
         pool = build.pool(self.run.recipe, self.run.dataset, self.run.split).with_cache(ONCE_THROUGH_BYTES)
         Filler(
-            pool, self.sources, self.run.folder / "features", self.looker, build.storage(self.run.recipe)
+            pool, self.sources, self.run.recipe.features, self.looker, build.storage(self.run.recipe)
         ).fill(work)
         return {"blocks": len(work)}

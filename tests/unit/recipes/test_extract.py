@@ -193,3 +193,30 @@ def test_frames_labelled_after_they_were_learned_from_are_no_test_set(tmp_path: 
         ):
             run(each, last="extract")
     assert written(tmp_path / "run") == before
+
+
+def test_a_shared_store_serves_a_second_student_and_grows_by_frames_that_join(tmp_path: Path) -> None:
+    store, more = tmp_path / "store", unlabelled(tmp_path / "more")
+    shared = ["data.structures=[C2]", f"store.folder={store}"]
+    run(recipe_with(tmp_path / "one", ["lab-dino"], "", *shared), last="extract")
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
+    second = recipe_with(tmp_path / "two", ["lab-dino"], "", *shared, "student.name=tinyvit")
+    assert run(second, last="distill")[-1] == "distill"
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*.json")} == before, "nobody looked again"
+    assert not (tmp_path / "two" / "features" / "store.json").exists()
+    third = recipe_with(
+        tmp_path / "three", ["lab-dino"], "", *shared, f"data.unlabelled=[{{folder: {more}}}]"
+    )
+    run(third, last="extract")
+    alone = recipe_with(
+        tmp_path / "alone", ["lab-dino"], "", "data.structures=[C2]", f"data.unlabelled=[{{folder: {more}}}]"
+    )
+    run(alone, last="extract")
+    grown, whole = (FeatureStore.open(each) for each in (store, alone.features))
+    assert grown.samples == whole.samples
+    for sample in range(len(whole.samples)):
+        assert (grown.column("lab-dino").read(sample) == whole.column("lab-dino").read(sample)).all()
+    with pytest.raises(
+        StoreError, match=r"but its dataset, frames, counted differ \(it has 7 frames, and 4 are"
+    ):
+        run(second.model_copy(update={"out": tmp_path / "again"}), last="extract")
