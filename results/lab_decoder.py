@@ -3,7 +3,7 @@
     python results/lab_decoder.py teach                          # runs/lab-decoder/lab-sam-whole.safetensors; can be resumed
     agglo distill recipes/phantom.yaml out=runs/stand-in \\
         'teachers=[{name: lab-sam, weights: runs/lab-decoder/lab-sam-whole.safetensors}]'
-    python results/lab_decoder.py compare runs/stand-in          # table, results/as-teacher.json, and a picture in the run
+    python results/lab_decoder.py compare runs/stand-in          # table, results/as-teacher.json, and a picture beside the heads
 
 `teach` trains SAM 2's prompt encoder and mask decoder on the frozen encoder, with boxes and clicks in the procedural scenes that
 lab-sam itself has seen: no picture of a swallow. The file is as `transformers` names a whole SAM 2, so it is a teacher's `weights`
@@ -124,16 +124,16 @@ def teach(folder: Path, steps: int) -> None:
 
 
 @torch.no_grad()
-def compare(folder: Path, out: Path, frames: int) -> None:
-    """Ask for masks of test frames of the run in `folder`, from both kinds of features, and write what came out."""
-    run = Run(load_recipe(folder / "recipe.yaml", []))
+def compare(folder: Path, distilled: Path, out: Path, frames: int) -> None:
+    """Ask for masks of test frames of the run in `folder`, from both kinds of features; write what came out and draw some."""
+    run = Run(load_recipe(folder / "recipe.yaml", [f"out={folder}"]))
     (config,) = (teacher for teacher in run.recipe.teachers if teacher.name == TEACHER)
     assert config.weights is not None
     teacher, decoder = (
         build_teacher(TEACHER, weights=config.weights),
         sam2_decoder(config.weights, input_px=SIZE_PX),
     )
-    stand_in = load_distilled(folder / "distill").as_teacher(config.key)
+    stand_in = load_distilled(distilled).as_teacher(config.key)
     test = run.split["test"]
     chosen = [test[round(place)] for place in np.linspace(0, len(test) - 1, min(frames, len(test)))]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in run.dataset.structures}
@@ -142,6 +142,8 @@ def compare(folder: Path, out: Path, frames: int) -> None:
     for count, index in enumerate(chosen):
         masks = _whole_masks(run, index)
         present = [k for k in range(len(masks)) if masks[k].any()]
+        if not present:
+            continue  # nothing to ask for
         grey = {px: _grey(run, index, px) for px in (SIZE_PX, run.recipe.student.input_px)}
         boxes = torch.from_numpy(tight_boxes(masks[present]))[None]
         features = {
@@ -178,7 +180,7 @@ def compare(folder: Path, out: Path, frames: int) -> None:
             "environment": environment(),
         },
     )
-    Image.fromarray(np.vstack(panels)).save(folder / "as-teacher.png")
+    Image.fromarray(np.vstack(panels)).save(distilled / "as-teacher.png")
     for name, row in [*rows.items(), ("mean", mean)]:
         sys.stdout.write(f"{name:12s} " + "  ".join(f"{key} {row[key]:.3f}" for key in keys) + "\n")
 
@@ -225,13 +227,16 @@ def main() -> None:
         "compare", help="the student's features against the teacher's, by the decoder"
     )
     comparing.add_argument("run", type=Path, help="folder of a run that distilled from the whole file")
+    comparing.add_argument(
+        "--distilled", type=Path, help="folder of student and heads; by default RUN/distill"
+    )
     comparing.add_argument("--out", type=Path, default=Path("results/as-teacher.json"))
     comparing.add_argument("--frames", type=int, default=60)
     options = parser.parse_args()
     if options.verb == "teach":
         teach(options.work, options.steps)
     else:
-        compare(options.run, options.out, options.frames)
+        compare(options.run, options.distilled or options.run / "distill", options.out, options.frames)
 
 
 if __name__ == "__main__":

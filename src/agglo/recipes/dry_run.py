@@ -62,7 +62,10 @@ def _store(recipe: Recipe) -> str:
         f", scale fitted to a pilot of {store.pilot_views} views" if build.storage(recipe).is_coded else ""
     )
     anew = f"; {', '.join(online)} look at each batch" if online else ""
-    return f"features as {store.dtype}{f', {store.pca} codes a token' if store.pca else ''}{pilot}{anew}"
+    where = f" in {store.folder}" if store.folder else ""
+    return (
+        f"features as {store.dtype}{f', {store.pca} codes a token' if store.pca else ''}{where}{pilot}{anew}"
+    )
 
 
 def _data(recipe: Recipe) -> str:
