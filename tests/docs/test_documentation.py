@@ -58,7 +58,8 @@ SHELL_BLOCKS = [block for page in PAGES for block in blocks_of(page, "bash")]
 @pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=str)
 def test_a_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if block.needs == "model":
-        write_small_model(tmp_path / "runs" / "phantom-quick" / "model")
+        for run in ("phantom-quick", "pointing"):
+            write_small_model(tmp_path / "runs" / run / "model")
         ramp = np.linspace(0, 255, 96 * 128).reshape(96, 128).astype(np.uint8)
         Image.fromarray(ramp).save(tmp_path / "frame.png")
     if block.needs == "distilled":

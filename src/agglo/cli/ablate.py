@@ -72,8 +72,11 @@ def _list(plan: "Plan", only: str) -> None:
         )
         print(f"{cell.name:<36} {state}")
     parts = estimate(plan, left)
+    cells = plan.cells(only)
+    lacking = sum(plan.lack_of(cell.arm) is not None and not is_done(plan, cell) for cell in cells)
+    gone = f"; {lacking} are not available" if lacking else ""
     print(
-        f"\n{len(left)} of {len(plan.cells(only))} cells are left: about {parts.total_s / 60:.0f} min by step times measured here "
+        f"\n{len(left)} of {len(cells)} cells are left{gone}: about {parts.total_s / 60:.0f} min by step times measured here "
         f"(distilling {parts.distilling_s / 60:.0f}, choosing rates {parts.tuning_s / 60:.0f}, cells {parts.cells_s / 60:.0f}), "
         "besides making data and extracting features"
     )

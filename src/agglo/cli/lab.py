@@ -12,8 +12,11 @@ app = typer.Typer(help="The small teachers that Agglo ships: how they were made.
 def train(
     name: Annotated[str, typer.Argument(help="lab-sam, lab-dino, lab-clip or lab-sam-vfss")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="a folder for data, checkpoints, weights and card")
-    ],
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="a folder for data, checkpoints, weights and card; by default runs/NAME"
+        ),
+    ] = None,
     large: Annotated[
         bool, typer.Option("--large", help="more data, more steps, a larger network: for a GPU")
     ] = False,
@@ -25,7 +28,13 @@ def train(
     from agglo.cli.progress import show
     from agglo.recipes.lab import train_teacher
 
-    print(f"weights and card: {train_teacher(name, out, is_large=large, repeat=seed, progress=show(name))}")
+    folder = out or _folder_of(name, large, seed)
+    made = train_teacher(name, folder, is_large=large, repeat=seed, progress=show(name))
+    print(f"weights and card: {made}")
+
+
+def _folder_of(name: str, is_large: bool, seed: int) -> Path:
+    return Path("runs") / (name + ("-large" if is_large else "") + (f"-{seed}" if seed else ""))
 
 
 @app.command(

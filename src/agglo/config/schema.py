@@ -56,7 +56,10 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _one_source(self) -> "DataConfig":
         if (self.folder is None) == (self.phantom is None):
-            raise ValueError("exactly one of `folder` and `phantom` must be given")
+            raise ValueError(
+                "exactly one of `folder` and `phantom` must be given; beside a folder of your own, `data.phantom=null` takes a "
+                "recipe's phantom away"
+            )
         return self
 
 

@@ -101,11 +101,16 @@ def shares_of(config: DistilConfig, teachers: Iterable[str]) -> tuple[float, ...
     """Return how much each teacher is to count, summing to 1, in the order of `teachers`; None where nobody says so.
 
     Raises:
-        ConfigError: the weights do not name exactly the teachers, or a balancer is asked for that would ignore them.
+        ConfigError: the weights do not name exactly the teachers, a balancer is asked for that would ignore them, or there are none
+            where they are asked for.
     """
+    names = list(teachers)
+    if config.weights is None and config.balance == "static":
+        raise ConfigError(
+            f"distill.balance: static must go with `distill.weights` for {sorted(names)}, got none; give them, or use `uniform`"
+        )
     if config.weights is None:
         return None
-    names = list(teachers)
     if config.balance != "static":
         raise ConfigError(
             f"distill.weights must go with `distill.balance: static`, got {config.balance}, which finds its own; remove one of them"

@@ -283,3 +283,30 @@ def test_deep_pictures_are_fine(tmp_path: Path) -> None:
     image = read_image(folder.image("p0_f0")).astype(np.uint16) * np.uint16(200)
     write_png(folder.image("p0_f0"), image)
     assert _kinds(folder.path) == set()
+
+
+NAMES = {  # what classes.json says beside the classes: whether numbered frames of two videos are warned of
+    "nothing": ({}, True),
+    "source": ({"patients": "source"}, False),
+    "each, knowingly": ({"patients": "each"}, False),
+}
+
+
+@pytest.mark.parametrize(("said", "is_warned"), NAMES.values(), ids=NAMES)
+def test_frames_of_videos_taken_as_patients_are_warned_of(
+    said: dict[str, str], is_warned: bool, tmp_path: Path
+) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        for video in "ab":
+            for frame in range(2):
+                pixels = np.zeros((8, 8), np.uint8)
+                pixels[2:4, 2 : 5 + frame] = 1 if kind == "masks" else 90 + ord(video) + frame
+                Image.fromarray(pixels).save(tmp_path / kind / f"swallow-{video}_{frame:05d}.png")
+    (tmp_path / "classes.json").write_text(json.dumps({"classes": ["bolus"], **said}))
+    found = [each for each in check_folder(tmp_path).warnings if each.kind == "frames_as_patients"]
+    assert bool(found) == is_warned
+    if found:
+        assert found[0].found.startswith(
+            "4 pictures have the names of 2 sources and a number, such as swallow-a_00000"
+        )

@@ -56,6 +56,10 @@ WEIGHTS = {  # name: (settings, what is said)
         {"balance": "static", "weights": {"lab-sam": 1}},
         "distill.weights must name exactly the teachers of the recipe ['lab-dino', 'lab-sam'], got ['lab-sam']",
     ),
+    "that nobody has given": (
+        {"balance": "static"},
+        "distill.balance: static must go with `distill.weights` for ['lab-dino', 'lab-sam'], got none",
+    ),
     "that a balancer would ignore": (
         {"balance": "uniform", "weights": {"lab-sam": 1, "lab-dino": 2}},
         "distill.weights must go with `distill.balance: static`, got uniform",
@@ -95,7 +99,7 @@ def test_a_block_with_nan_is_refused_before_anybody_learns_from_it(tmp_path: Pat
     features = np.zeros((4, 8, 4, 4), np.float16)
     features[2, 3, 1, 1] = np.nan
     with pytest.raises(
-        StoreError, match=r"lab-dino must be finite .* block 0 \(samples 0-3\) has infinities or NaN; check"
+        StoreError, match=r"lab-dino must be finite .* 1 of 4 views \(samples 2\) have infinities or NaN; check"
     ):
         column.write_block(0, features, np.ones((4, 4, 4)))
     assert column.missing_blocks() == [0]

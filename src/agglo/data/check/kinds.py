@@ -130,6 +130,12 @@ KINDS: dict[str, Kind] = {
         "A picture belongs to one patient, one video and one moment.",
         "Keep one; across patients find out whose it is, or test frames leak into training.",
     ),
+    "frames_as_patients": Kind(
+        "Frames of a video taken as patients",
+        "Pictures of one patient count as one patient, so that no split parts them: `patients` in classes.json says how.",
+        'State "source" (the name before its number is the patient), "one" or "each" there.',
+        is_error=False,
+    ),
     "repeated_frame": Kind(
         "Repeated picture",
         "Where pulses are fewer than frames, pulses_per_s (below fps) or time_s (equal) says so.",

@@ -1,12 +1,17 @@
 """Surveying a folder of pictures with index masks, as `importers` would open it."""
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from agglo.core.errors import DataError
 from agglo.data.check.survey import Row, Survey, one_line, read_lenient_json
 from agglo.data.importers import clip_states, frame_of, pictures_in, unlabelled_frames
-from agglo.data.rules import CLIP, Rules, rules_of
+from agglo.data.rules import CLIP, RULES, Rules, rules_of
 from agglo.data.states import State
+
+NUMBERED = re.compile(r"(.+)_\d+$")
 
 
 def survey_plain(survey: Survey) -> None:
@@ -25,6 +30,8 @@ def survey_plain(survey: Survey) -> None:
     stated = _stated(survey) if rules is CLIP else {}
     masks = {path.stem: path for path in pictures_in(folder / "masks")}
     pictures = pictures_in(folder / "images")
+    if "patients" not in survey.content and folder.absolute().name not in RULES:
+        _note_numbered(survey, [path.stem for path in pictures])
     for number, path in enumerate(pictures):
         states, mask = stated.get(path.name), masks.get(path.stem)
         unknown: State | None = State.UNLABELLED if mask is None else None
@@ -43,6 +50,16 @@ def _rules(survey: Survey) -> Rules:
     except DataError as error:
         survey.note("header", "classes.json", one_line(error))
         return Rules()
+
+
+def _note_numbered(survey: Survey, stems: Sequence[str]) -> None:
+    """Note names that look like frames of a few videos."""
+    sources = Counter(match[1] for stem in stems if (match := NUMBERED.match(stem)))
+    several = {source: count for source, count in sources.items() if count > 1}
+    if several:
+        first = next(stem for stem in stems if (match := NUMBERED.match(stem)) and match[1] in several)
+        found = f"{sum(several.values())} pictures have the names of {len(several)} sources and a number, such as {first}"
+        survey.note("frames_as_patients", "classes.json", f"{found}; each counts as a patient of its own")
 
 
 def _stated(survey: Survey) -> dict[str, tuple[State, ...]]:
