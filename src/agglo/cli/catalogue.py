@@ -1,6 +1,7 @@
-"""`agglo teachers` and `agglo students`: what there is."""
+"""`agglo teachers`, `agglo students` and `agglo settings`: what there is."""
 
 import json
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,9 @@ def add_to(app: typer.Typer) -> None:
         help="The teachers: size, width, grid, summary, maps to choose from, licence, whether weights are here, how to get them.",
     )(teachers)
     app.command("students", help="The students: parameters, multiply-adds, input, embedding.")(students)
+    app.command("settings", help="Every setting of a recipe: its default, what it may be, what it does.")(
+        settings
+    )
 
 
 def teachers(as_json: AsJson = False) -> None:
@@ -74,3 +78,24 @@ def students(as_json: AsJson = False) -> None:
             f"{row['name']:<12} {row['params'] / 1e6:7.2f} M  {row['macs'] / 1e9:7.2f} G multiply-adds at {row['input_px']} px  "
             f"embedding {'x'.join(str(size) for size in row['embedding'])}"
         )
+
+
+def settings(
+    beginning: Annotated[str, typer.Argument(help="only those that begin so, such as distill")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the settings of recipes."""
+    from agglo.config.reference import settings_of
+    from agglo.config.schema import Recipe
+    from agglo.core.errors import ConfigError
+
+    found = [each for each in settings_of(Recipe) if each.path.startswith(beginning)]
+    if not found:
+        raise ConfigError(f"no setting begins with {beginning!r}; `agglo settings` lists all of them")
+    if as_json:
+        print(json.dumps([each._asdict() for each in found], indent=2))
+        return
+    for each in found:
+        print(f"{each.path:<38} {each.default:<16} {each.values}")
+        if each.what:
+            print(textwrap.fill(each.what, 110, initial_indent=" " * 39, subsequent_indent=" " * 39))

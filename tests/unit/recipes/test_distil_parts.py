@@ -99,7 +99,8 @@ def test_a_block_with_nan_is_refused_before_anybody_learns_from_it(tmp_path: Pat
     features = np.zeros((4, 8, 4, 4), np.float16)
     features[2, 3, 1, 1] = np.nan
     with pytest.raises(
-        StoreError, match=r"lab-dino must be finite .* 1 of 4 views \(samples 2\) have infinities or NaN; check"
+        StoreError,
+        match=r"lab-dino must be finite .* 1 of 4 views \(samples 2\) have infinities or NaN; check",
     ):
         column.write_block(0, features, np.ones((4, 4, 4)))
     assert column.missing_blocks() == [0]
