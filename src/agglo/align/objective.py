@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from agglo.align.losses import binary_cross_entropy, dice_loss, presence_loss
-from agglo.align.prompted import prompted_loss
+from agglo.align.prompted import prompted_loss, weighed_prompts
 from agglo.core.shapes import StudentFeatures
 from agglo.decoders import PromptDecoder, StructureDecoder, StructureLogits
 from agglo.students import Student, freeze_norms
@@ -77,8 +77,9 @@ class AlignTask(Task):
         return features
 
     def weighed(self, batch: Any) -> Any:
-        """Return `batch` with what each known structure weighs."""
-        return weighed(batch)
+        """Return `batch` with what each known structure weighs, and each prompt where there is a prompt decoder."""
+        found = weighed(batch)
+        return found if self.prompts is None else {**found, "prompts": weighed_prompts(batch["prompts"])}
 
     def forward(self, batch: Any, step: int) -> Outcome:
         """Return the loss of a batch of `MaskSource`, whose coverage must be at half the size of its pictures.

@@ -1,7 +1,7 @@
 """An alarm for agglomeration that no longer agglomerates: one teacher takes all the weight, or one is no longer learned from.
 
-It is raised from what is logged and from nothing else, so that a resumed training, and a report, see the same. A run with
-constant weights raises none: a teacher that is merely hard is not neglected.
+It is raised from what is logged and from nothing else, so that a resumed training, and a report, see the same. It is for
+balancers that find their weights (not `balance.GIVEN`): who chose them, uniform or not, is not to be told of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,8 @@ from agglo.train.hooks import State, nested
 
 DOMINATES_OVER = 0.9
 """Share of the highest weight that a floor leaves to be had: with three teachers and a floor of 0.05, 0.81."""
+AT_LEAST = 0.5
+"""What a weight that dominates is over in any case: a floor for each of many teachers leaves less than that, or nothing."""
 LONG = 0.1
 """Share of all steps for which something must last."""
 LOOKS = 100
@@ -66,7 +68,7 @@ def alarms_of(log: Sequence[Entry], *, steps: int) -> list[Alarm]:
 def _dominates(entries: Sequence[Entry], name: str, steps: int) -> Alarm | None:
     """Return an alarm where a weight has stayed over the threshold for long, up to the end of the log."""
     highest = 1 - FLOOR * (len(entries[-1]["teachers"]) - 1)
-    limit = DOMINATES_OVER * highest
+    limit = max(AT_LEAST, DOMINATES_OVER * highest)
     stretch = _last_stretch(entries, lambda entry: entry["teachers"][name]["weight"] > limit)
     return Alarm("dominates", name, stretch[0]["step"]) if _is_long(stretch, steps) else None
 

@@ -53,7 +53,8 @@ def check_names(recipe: Recipe) -> None:
         for key, (name, known) in wanted.items()
         if name not in known
     ]
-    problems += [f"  {problem}" for problem in norm_problems(recipe)]
+    if not problems:
+        problems += [f"  {problem}" for problem in norm_problems(recipe)]
     problems += _refusals(lambda: shares_of(recipe.distill, [teacher.key for teacher in recipe.teachers]))
     for teacher in recipe.teachers:
         problems += _refusals(partial(teacher_entry, teacher), "teachers: ")

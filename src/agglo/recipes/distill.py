@@ -12,6 +12,7 @@ from agglo.core.files import write_atomic
 from agglo.core.runlog import RunLog, read_log
 from agglo.distill import DistilTask, HeadPlan, OnlineTask, save_heads
 from agglo.distill.alarm import AlarmHook
+from agglo.distill.balance import GIVEN
 from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE
 from agglo.features import Normaliser
 from agglo.recipes import build
@@ -113,9 +114,9 @@ def said_of(task: DistilTask, recipe: Recipe) -> Facts:
 
 
 def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook] | None:
-    """Return what makes the hook that tells when one teacher takes over; none where they are to come one after the other."""
+    """Return what makes the hook that tells when one teacher takes over; none where no balancer decides how much each counts."""
     config = recipe.distill
-    if config.balance == "sequential":
+    if config.balance in GIVEN:
         return None
     return lambda log: AlarmHook(
         log, every=config.log_every, is_stopping=config.on_collapse == "stop", tell=_log.warning

@@ -4,12 +4,12 @@ Every key of a file is either loaded or dropped for a reason that stands in the 
 network is asked only where `HF_HUB_OFFLINE=0` says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FILE = "model.safetensors"
 NUM_NAMED_KEYS = 4
+BESIDE_BACKBONE = ("neck",)
+"""What of a student a backbone's weights leave random."""
 DECODER = "the decoder of a model, which is no part of a student"
 DECODERS = ("decoder.", "prompts.")
 
@@ -102,9 +104,7 @@ def load_into(student: "Student", init: str | Path) -> Origin:
         return Origin()
     state = _read(file)
     source = student.entry.imagenet if init == "imagenet" else file.name
-    is_backbone = init == "imagenet" or not any(
-        key.startswith(("encoder.", "neck.", "student.")) for key in state
-    )
+    is_backbone = init == "imagenet" or _is_backbone(state)
     target: nn.Module = student.encoder.backbone if is_backbone else student
     reasons = student.entry.imagenet_dropped if is_backbone else dict.fromkeys(DECODERS, DECODER)
     kept, dropped = _part(state, reasons)
@@ -116,8 +116,31 @@ def load_into(student: "Student", init: str | Path) -> Origin:
         sha256=sha256_of(file),
         num_loaded=len(kept),
         dropped=dropped,
-        random=("neck",) if is_backbone else (),
+        random=BESIDE_BACKBONE if is_backbone else (),
     )
+
+
+def left_random(entry: StudentEntry, init: str | Path) -> tuple[str, ...]:
+    """Return the parts of a student that keep random weights with `init`, as its `Origin` will say; looks at a file's keys only.
+
+    Raises:
+        WeightsError: there is no such file, or it cannot be read.
+    """
+    if init == "imagenet":
+        return BESIDE_BACKBONE
+    file = locate(entry, init)
+    if file is None:
+        return Origin().random
+    try:
+        with safe_open(file, framework="pt") as kept:
+            return BESIDE_BACKBONE if _is_backbone(kept.keys()) else ()
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _is_backbone(keys: Iterable[str]) -> bool:
+    """Return whether keys are those of timm's backbone alone."""
+    return not any(key.startswith(("encoder.", "neck.", "student.")) for key in keys)
 
 
 def _imagenet_file(entry: StudentEntry, *, may_download: bool) -> Path:
@@ -136,9 +159,13 @@ def _read(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"init must be a safetensors file, but {file} cannot be read as one ({error}); get or save it again."
-        ) from error
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"init must be a safetensors file, but {file} cannot be read as one ({error}); get or save it again."
+    )
 
 
 def _part(

@@ -161,6 +161,7 @@ class Training:
     checkpoint: Checkpoint
     state: State
     team: Team
+    saved_at: float = field(default_factory=time.monotonic)
 
     def restore(self) -> None:
         """Go back to where the checkpoint stands."""
@@ -184,38 +185,42 @@ class Training:
         """Write the checkpoint (first process only), unless a figure has left the finite: then the last good one stays."""
         if self.team.is_first and not bool(self.state.is_bad):
             self.checkpoint.save(self.task, self.optimizer, self.state)
+        self.saved_at = time.monotonic()
 
     def run(self, batches: Iterator[Any], plan: Plan, hooks: Sequence[Hook]) -> None:
         """Take the steps that are left."""
-        state, saved_at = self.state, time.monotonic()
+        state, self.saved_at = self.state, time.monotonic()
         with stop_requested() as is_stopping:
             while state.step < plan.steps:
                 began = time.monotonic()
                 outcome = self._step(self.fabric.to_device(next(batches)), plan)
                 wait_for(self.fabric.device)  # equal wall time rests on this clock
                 state.spend(time.monotonic() - began, processes=self.team.share.world)
-                is_stopped = self._between_steps(hooks, outcome, is_stopping)
-                if state.is_last or is_stopped or time.monotonic() - saved_at > plan.checkpoint_every_s:
-                    self.save()
-                    saved_at = time.monotonic()
+                is_stopped = self._between_steps(hooks, outcome, is_stopping, plan)
                 if is_stopped and not state.is_last:
                     raise Interrupted(
                         f"stopped after step {state.step} of {plan.steps}; the same command goes on from there"
                     )
 
     def _between_steps(
-        self, hooks: Sequence[Hook], outcome: Outcome, is_stopping: Callable[[], bool]
+        self, hooks: Sequence[Hook], outcome: Outcome, is_stopping: Callable[[], bool], plan: Plan
     ) -> bool:
-        """Let the hooks look, wait for whoever is at theirs, and return whether all are to stop here."""
+        """Let the hooks look, save where that is due, wait for whoever is at it, and return whether all are to stop here."""
         word = FAILED
         try:
             for hook in hooks:
                 hook(self.state, outcome)
-            word = STOP if is_stopping() else GO_ON
+            asked = is_stopping()
+            # before the others hear of it: in their next step they would wait for the disk where patience is short
+            if self.state.is_last or asked or time.monotonic() - self.saved_at > plan.checkpoint_every_s:
+                self.save()
+            word = STOP if asked else GO_ON
         finally:  # said in any case: nobody is to wait for a process that has gone
             found = self.team.agree(word)
         if found == FAILED:
             raise StoppedElsewhere(self.team.share)
+        if found == STOP and not asked and not self.state.is_last:
+            self.save()  # another one was asked; nobody takes a further step
         return found == STOP
 
     def _step(self, batch: Any, plan: Plan) -> Outcome:

@@ -50,6 +50,13 @@ def test_what_is_raised(
     assert [(alarm.kind, alarm.teacher, alarm.step) for alarm in found] == expected
 
 
+def test_nobody_of_many_dominates_with_an_equal_weight() -> None:
+    """A floor of 0.05 for each of 22 teachers would leave less than nothing to be had."""
+    teachers = {f"t{number}": {"weight": 1 / 22, "cosine": 0.3} for number in range(22)}
+    log = [{"step": 10 * place, "teachers": teachers} for place in range(1, 21)]
+    assert alarms_of(log, steps=STEPS) == []
+
+
 def test_one_teacher_alone_raises_nothing() -> None:
     log = [{"step": 10 * place, "teachers": {"a": {"weight": 1.0, "cosine": 0.5}}} for place in range(1, 21)]
     assert alarms_of(log, steps=STEPS) == []

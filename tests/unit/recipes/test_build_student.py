@@ -1,6 +1,7 @@
 """From a recipe to its student: any of the catalogue, by default with its usual neck; what it started from counts."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,49 @@ def test_every_student_learns_from_masks(name: str) -> None:
     loss.backward()
     assert loss.isfinite()
     assert all(parameter.grad is not None for parameter in task.student.parameters())
+
+
+def backbone_file(folder: Path, neck: str) -> str:
+    save_file(
+        build.student(recipe(neck=neck), stream="a").encoder.backbone.state_dict(), folder / "of.safetensors"
+    )
+    return str(folder / "of.safetensors")
+
+
+def student_file(folder: Path, neck: str) -> str:
+    save_file(build.student(recipe(neck=neck), stream="a").state_dict(), folder / "of.safetensors")
+    return str(folder / "of.safetensors")
+
+
+UNTRAINED = {  # name: (neck, its init, the parts whose norms nobody has trained)
+    "random": ("fusing", lambda *_: "random", "encoder"),
+    "random all over": ("samneck", lambda *_: "random", "encoder and neck"),
+    "imagenet below norms": ("samneck", lambda *_: "imagenet", "neck"),
+    "imagenet below one norm": ("efficientsam3", lambda *_: "imagenet", "neck"),
+    "imagenet below none": ("fusing", lambda *_: "imagenet", None),
+    "a backbone below norms": ("samneck", backbone_file, "neck"),
+    "a backbone below none": ("mobilesam", backbone_file, None),
+    "a whole student": ("samneck", student_file, None),
+    "no file at all": ("samneck", lambda *_: "absent.safetensors", None),  # that is told elsewhere
+}
+
+
+@pytest.mark.parametrize(("neck", "init_of", "parts"), UNTRAINED.values(), ids=UNTRAINED)
+def test_norms_that_nobody_has_trained_are_not_frozen(
+    neck: str, init_of: Callable[[Path, str], str], parts: str | None, tmp_path: Path
+) -> None:
+    plain = recipe(neck=neck, init=init_of(tmp_path, neck))
+    build.check_names(plain)
+    config = plain.model_copy(update={"distill": plain.distill.model_copy(update={"norm": "frozen"})})
+    if parts is None:
+        build.check_names(config)
+        return
+    with pytest.raises(ConfigError) as caught:
+        build.check_names(config)
+    assert "distill.norm: frozen needs a student whose norms are trained, but with `student.init: " in str(
+        caught.value
+    )
+    assert f"` those of its {parts} are not; take the file of a whole student" in str(caught.value)
 
 
 def test_the_usual_neck_is_the_same_stage_as_its_name() -> None:

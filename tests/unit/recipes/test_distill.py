@@ -1,8 +1,14 @@
-"""What is said of the teachers' weights after distilling."""
+"""What is said of the teachers' weights, after distilling and meanwhile."""
+
+from pathlib import Path
 
 import pytest
 
-from agglo.recipes.distill import final_weights
+from agglo.config.load import load_recipe
+from agglo.distill import BALANCERS
+from agglo.recipes.distill import alarm_for, final_weights
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "phantom-quick.yaml"
 
 
 def test_final_weights_are_means_of_the_end() -> None:
@@ -13,3 +19,9 @@ def test_final_weights_are_means_of_the_end() -> None:
     found = final_weights([*log, {"step": 20, "val": {}}])
     assert found == {"a": pytest.approx(18.5 / 20), "b": pytest.approx(1.5 / 20)}
     assert final_weights([]) == {}
+
+
+@pytest.mark.parametrize("balance", BALANCERS)
+def test_weights_that_somebody_chose_are_not_watched(balance: str) -> None:
+    is_watched = alarm_for(load_recipe(RECIPE, [f"distill.balance={balance}"])) is not None
+    assert is_watched == (balance not in {"uniform", "static", "random", "sequential"})

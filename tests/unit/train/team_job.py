@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from agglo.align import AlignTask, EncoderTuning
 from agglo.core.errors import AggloError, TrainingCollapsed
 from agglo.core.runlog import read_log
-from agglo.decoders import StructureDecoder
+from agglo.decoders import PromptDecoder, StructureDecoder
 from agglo.distill import BALANCERS, Balancer, DistilTask, Sizes, TeacherTarget, make_balancer, make_head
 from agglo.features import Moments, make_normaliser
 from agglo.recipes.workers import share_of
@@ -107,6 +107,22 @@ class Masked(Pictures):
         return {**super().sample(index, turn), "inside": torch.ones(SIZE_PX // 2, SIZE_PX // 2)}
 
 
+class Prompted(Masked):
+    """The same with prompts; not every one is usable, or on something."""
+
+    def sample(self, index: int, turn: int) -> dict[str, Any]:
+        random = torch.Generator().manual_seed(50 + index)
+        prompts = {
+            "box": torch.tensor([8.0, 12.0, 40.0, 50.0]) + index,
+            "points": SIZE_PX * torch.rand(3, 2, generator=random),
+            "chosen": torch.tensor([index % STRUCTURES, 0]),
+            "is_object": torch.tensor([index % 2 > 0, index > 1]),
+            "is_usable": torch.tensor([index % 3 > 0, index != 4]),
+            "draws": torch.rand(2, generator=random),
+        }
+        return {**super().sample(index, turn), "prompts": prompts}
+
+
 def student() -> Student:
     """Return a small student whose norms are frozen, after having seen some pictures."""
     learner = build_student("repvit", embed_dim=EMBED)
@@ -128,18 +144,23 @@ def distil_task(balance: str = "attention") -> DistilTask:
     return DistilTask(student(), targets, make_balancer(balance, SIZES))
 
 
-def align_task() -> AlignTask:
-    """Return stage 2 on that student, which learns along from step 5 on."""
+def align_task(*, has_prompts: bool = False) -> AlignTask:
+    """Return stage 2 on that student, which learns along from step 5 on; with a prompt decoder, or without."""
     learner = student()
     dims = (learner.stride8_dim, learner.stride4_dim)
     decoder = StructureDecoder(num_structures=STRUCTURES, embed_dim=EMBED, high_res_dims=dims)
-    return AlignTask(learner, decoder, encoder=EncoderTuning(tuned_from=5, learning_rate_scale=0.3))
+    encoder = EncoderTuning(tuned_from=5, learning_rate_scale=0.3)
+    if not has_prompts:
+        return AlignTask(learner, decoder, encoder=encoder)
+    prompts = PromptDecoder(embed_dim=EMBED, image_size=SIZE_PX, patch_size=8, mlp_dim=32, high_res_dims=dims)
+    return AlignTask(learner, decoder, encoder=encoder, prompts=prompts)
 
 
 CASES: dict[str, Any] = {  # name: (task, source)
     **{name: (lambda name=name: ToyTask(make_balancer(name, SIZES)), ToySource) for name in BALANCERS},
     "distil": (distil_task, Distilled),
     "align": (align_task, Masked),
+    "prompts": (lambda: align_task(has_prompts=True), Prompted),
 }
 
 

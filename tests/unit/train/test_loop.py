@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 from agglo.core.errors import CheckpointError, TrainingDiverged
 from agglo.core.runlog import read_log
 from agglo.train import Device, Interrupted, Outcome, Place, Plan, Task, Watch, fit
+from agglo.train.checkpoint import Checkpoint
+from agglo.train.hooks import State
+from agglo.train.loop import FAILED, GO_ON, STOP
+from agglo.train.team import Team
 
 CPU = Device(accelerator="cpu", threads=torch.get_num_threads())
 PLAN = Plan(
@@ -114,6 +119,53 @@ def test_a_checkpoint_never_holds_what_is_not_finite(tmp_path: Path) -> None:
     kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert kept["step"] == 5
     assert all(tensor.isfinite().all() for tensor in kept["task"].values())
+
+
+class Told(list[object]):
+    """What happens between the steps of a team, in its order, as this process sees it; another one may be asked to stop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, others: int = GO_ON, full_at: int = 99) -> None:
+        """Listen; the disk is full when step `full_at` is saved."""
+
+        def save(_: Checkpoint, task: Task, optimizer: object, state: State) -> None:
+            self.append(f"saved {state.step}")
+            if state.step == full_at:
+                raise OSError("no space left")
+
+        def agree(_: Team, word: int) -> int:
+            self.append(word)
+            return max(word, others)
+
+        monkeypatch.setattr(Checkpoint, "save", save)
+        monkeypatch.setattr(Team, "agree", agree)
+
+
+TWO_STEPS = Plan(steps=2, batch_size=4, learning_rate=0.02, checkpoint_every_s=0.0)
+
+
+def test_others_go_on_when_the_checkpoint_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would wait for a slow disk inside the next step's messages, whose timeout is short."""
+    told = Told(monkeypatch)
+    fit(Regression(), Line(), TWO_STEPS, Place(tmp_path, device=CPU))
+    assert told == ["saved 1", GO_ON, "saved 2", GO_ON]
+
+
+def test_others_are_told_of_a_checkpoint_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(monkeypatch, full_at=1)
+    with pytest.raises(OSError, match="no space left"):
+        fit(Regression(), Line(), TWO_STEPS, Place(tmp_path, device=CPU))
+    assert told == ["saved 1", FAILED]
+
+
+def test_a_stop_that_another_one_was_asked_for_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(monkeypatch, others=STOP)
+    with pytest.raises(Interrupted, match="stopped after step 1 of 2"):
+        fit(Regression(), Line(), replace(TWO_STEPS, checkpoint_every_s=60.0), Place(tmp_path, device=CPU))
+    assert told == [GO_ON, "saved 1"]
 
 
 SPOILT = {

@@ -18,7 +18,16 @@ from unit.train.team_job import BATCH, CASES, losses, train
 
 JOB = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TESTS = Path(team_job.__file__).parents[2]
-AS_A_WHOLE = ("uniform", "static", "random", "uncertainty", "amtml-kd", "attention-as-printed", "align")
+AS_A_WHOLE = (
+    "uniform",
+    "static",
+    "random",
+    "uncertainty",
+    "amtml-kd",
+    "attention-as-printed",
+    "align",
+    "prompts",
+)
 """What knows of nothing that only the batch in one piece would tell: cut into parts it stays the same."""
 AS_NEARLY = {"adaloss": 5e-3, "attention": 1e-3, "attention-of-teachers": 1e-3, "mlp": 5e-3}
 """Balancers that decide from running means, which move with every part: how far losses may be off."""

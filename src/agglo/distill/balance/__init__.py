@@ -46,10 +46,13 @@ BALANCERS: Mapping[str, Callable[[Sizes], Balancer]] = {
     "amtml-kd": AmtmlBalancer,
 }
 
+GIVEN = frozenset({"uniform", "static", "random", "sequential"})
+"""Those whose weights do not follow from what is learned: somebody chose them, chance draws them, or turns are taken."""
+
 
 def make_balancer(name: str, sizes: Sizes) -> Balancer:
     """Return balancer `name` for teachers and a student of these sizes."""
     return BALANCERS[name](sizes)
 
 
-__all__ = ["BALANCERS", "AttentionBalancer", "Balancer", "Sizes", "make_balancer"]
+__all__ = ["BALANCERS", "GIVEN", "AttentionBalancer", "Balancer", "Sizes", "make_balancer"]
