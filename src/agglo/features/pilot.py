@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 from agglo.core.files import read_json, write_json_once
-from agglo.features.column import SHOWS_PICTURE
-from agglo.features.moments import Moments, moments_of, reduce_in_order
+from agglo.features.moments import Moments, moments_of, reduce_in_order, shows_picture
 from agglo.features.samples import Samples
 
 PORTION_VIEWS = 16
@@ -83,7 +82,7 @@ class Pilot:
         seconds: float = 0.0,
     ) -> None:
         """Keep the statistics of a portion, unless all is frozen meanwhile; `seconds` is what it has cost."""
-        is_picture = coverage >= SHOWS_PICTURE
+        is_picture = shows_picture(coverage)
         moments = moments_of(self.column.samples, self.portions[portion], features, is_picture)
         try:
             moments.save(self._moments(portion))

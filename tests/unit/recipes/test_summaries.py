@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from agglo.config.load import load_recipe
 from agglo.core.shapes import FeatureSpec, TeacherFeatures
-from agglo.features import fill_store
+from agglo.data import ViewRecipe, render_coverage, sample_view
+from agglo.features import FeatureStore, Storage, fill_store
 from agglo.features.looking import ReadyTeacher
 from agglo.recipes.summaries import sources_of, summarised
 from agglo.teachers import Teacher, entry_of
@@ -45,3 +47,21 @@ def test_a_summary_in_bf16_is_asked_whether_it_may_be(tmp_path: Path) -> None:
     fill_store(Noise(), {"one": source, "one@summary": summarised(source)}, tmp_path)
     asked = {file.parent.name for file in tmp_path.glob("columns/*/precision.json")}
     assert asked == {"one", "one@summary"}
+
+
+class Long(Noise):
+    """Pictures two and a half times as wide as high, letterboxed: bands of padding above and below."""
+
+    def coverage(self, sample: int, cells: int) -> np.ndarray:
+        whole = ViewRecipe(flip_probability=0.0, first_is_identity=True)
+        view = sample_view(whole, seed=0, frame=0, number=0, height=560, width=1400)
+        return render_coverage(view, 560, 1400, cells)
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "int8"])
+def test_the_summary_of_a_long_picture_counts(tmp_path: Path, dtype: str) -> None:
+    source = summarised(ReadyTeacher(entry_of("lab-sam"), Both(), {"precision": "bf16"}, "bf16"))
+    fill_store(Long(), {"one@summary": source}, tmp_path, storage=Storage(dtype, pilot_views=32))
+    column = FeatureStore.open(tmp_path).column("one@summary")
+    assert column.moments().count == len(column.samples)
+    assert column.is_picture(0).all()
