@@ -13,7 +13,7 @@ import torch
 
 from agglo.core.files import read_json
 from agglo.core.seeds import generator
-from agglo.recipes.distill import save_student
+from agglo.distill.distilled import save_student
 from agglo.students import build_student, calibrate_norms
 from flow.command_line import ENVIRONMENT, agglo, command, losses_of, tiny
 from flow.test_kill import steps_of

@@ -14,14 +14,14 @@ from agglo.ablate.grid import Plan
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
 from agglo.distill import DistilSource, save_heads
-from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE
+from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE, save_student
 from agglo.features import FeatureStore
 from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.align import val_frames
 from agglo.recipes.context import Run, Tell, tell_nobody
 from agglo.recipes.distil_parts import column_names, head_plans
-from agglo.recipes.distill import alarm_for, save_student
+from agglo.recipes.distill import alarm_for, taught_by
 from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
 from agglo.recipes.run import run as run_stages
@@ -109,7 +109,7 @@ class Ground:
             state = fit(task, source, plan, place, watch)
             plans = head_plans(recipe.distill, source.columns)
             save_heads(task, plans, folder / HEADS_FILE, input_px=recipe.student.input_px)
-            save_student(task.student, file)
+            save_student(task.student, file, taught_by(recipe))
             facts = {"identity": identity, "steps": plan.steps, "wall_s": round(state.wall_s, 2)}
             write_json(done, facts)
             (folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -1,12 +1,13 @@
 """What a distillation leaves: the student, and beside it the heads, by which it stands in for each of its teachers.
 
-student.safetensors   the student alone: all that stage 2 and a model folder need
+student.safetensors   the student alone: all that stage 2 and a model folder need; in its metadata, under `agglo`, which teachers
+                      it learned from and under which terms, as JSON, so that they are known wherever the file goes
 heads.safetensors     a head for each teacher, folded so that it gives features in the teacher's own space; in the file's
                       metadata, under `agglo`, what they are and which student they belong to, as JSON
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -138,6 +139,31 @@ def save_heads(task: DistilTask, plans: Mapping[str, HeadPlan], path: Path, *, i
         "heads": kept,
     }
     write_atomic(path, lambda temporary: save_file(state, temporary, metadata={"agglo": json.dumps(about)}))
+
+
+def save_student(student: Student, path: Path, taught_by: Sequence[Mapping[str, str | None]] = ()) -> None:
+    """Write a student so that `students.build_student(init=path)` reads it.
+
+    Args:
+        student: to write.
+        path: of the file, written whole or not at all.
+        taught_by: of each teacher `name`, `licence`, `restriction` (None where none is known), `labels_seen`.
+    """
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in student.state_dict().items()}
+    about = {"format_version": FORMAT_VERSION, "teachers": [dict(teacher) for teacher in taught_by]}
+    metadata = {"agglo": json.dumps(about)} if taught_by else None
+    write_atomic(path, lambda temporary: save_file(state, temporary, metadata=metadata))
+
+
+def teachers_of(path: Path) -> list[dict[str, str | None]] | None:
+    """Return what `save_student` wrote of the teachers; None where the file does not say, or is no such file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("agglo", "{}"))
+        is_known = about.get("format_version") == FORMAT_VERSION
+        return [dict(teacher) for teacher in about["teachers"]] if is_known and about["teachers"] else None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def load_distilled(folder: Path) -> Distilled:

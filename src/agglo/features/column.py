@@ -23,12 +23,17 @@ from jaxtyping import Bool, Float, Float16, Float32, Int8
 from agglo.core.errors import StoreError
 from agglo.core.files import fingerprint, read_json, sha256_of, write_atomic, write_json, write_json_once
 from agglo.features.codec import Codec, Codes
-from agglo.features.moments import Moments, load_mask, moments_of, reduce_in_order, require_finite
+from agglo.features.moments import (
+    Moments,
+    load_mask,
+    moments_of,
+    reduce_in_order,
+    require_finite,
+    shows_picture,
+)
 from agglo.features.samples import Samples
 from agglo.features.shards import BLOCK_SAMPLES, ShardReader, array_metadata, shard_bytes, shard_file
 from agglo.features.spec import ColumnSpec
-
-SHOWS_PICTURE = 0.5
 
 
 class Column:
@@ -113,14 +118,14 @@ class Column:
         Args:
             block: its number.
             features: of its samples.
-            coverage: how much of every cell shows the picture; statistics count cells of counted samples that do so by half.
+            coverage: how much of every cell shows the picture; statistics count what `shows_picture` of counted samples.
             seconds: what the block has cost; kept in the marker, so that the sum survives an interruption.
 
         Raises:
             StoreError: the shape is not the block's, float16 cannot hold a value, or the block is there with other content.
         """
         self._require_sound(block, features)
-        is_picture = coverage >= SHOWS_PICTURE
+        is_picture = shows_picture(coverage)
         statistics = moments_of(self.samples, self.block_range(block), features, is_picture)
         codes, clipped = (features, 0.0) if self.codec is None else self.codec.encode(features)
         self.write_codes(block, codes, statistics, is_picture, {"seconds": seconds, "clipped": clipped})

@@ -18,6 +18,9 @@ from agglo.features.samples import Samples
 PIECE_TOKENS = 4096
 """Tokens whose products are summed in float32: enough for full speed, few enough for rounding not to add up."""
 
+SHOWS_PICTURE = 0.5
+"""Share of a cell that must show the picture for its token to count."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -102,6 +105,14 @@ def _of_piece(tokens: Float32[np.ndarray, "tokens dim"]) -> Moments:
     rest = deviations.mean(axis=0, dtype=np.float64)
     scatter = (deviations.T @ deviations).astype(np.float64) - count * np.outer(rest, rest)
     return Moments(count, centre + rest, scatter)
+
+
+def shows_picture(coverage: Float[np.ndarray, "samples h w"]) -> Bool[np.ndarray, "samples h w"]:
+    """Return which cells count, of how much of each shows the picture: those of which half does, and a map's only cell always.
+
+    Every view shows something, and one cell is of all of it; a long picture letterboxed would fill less than half of it.
+    """
+    return np.ones(coverage.shape, bool) if coverage.shape[1:] == (1, 1) else coverage >= SHOWS_PICTURE
 
 
 def moments_of(

@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 from agglo.core.files import read_json, write_json_once
-from agglo.features.column import SHOWS_PICTURE
-from agglo.features.moments import Moments, moments_of, reduce_in_order, require_finite
+from agglo.features.moments import Moments, moments_of, reduce_in_order, require_finite, shows_picture
 from agglo.features.samples import Samples
 
 PORTION_VIEWS = 16
@@ -88,7 +87,7 @@ class Pilot:
             StoreError: a feature is not finite.
         """
         require_finite(features, self.portions[portion], self.column.folder.name)
-        is_picture = coverage >= SHOWS_PICTURE
+        is_picture = shows_picture(coverage)
         moments = moments_of(self.column.samples, self.portions[portion], features, is_picture)
         try:
             moments.save(self._moments(portion))

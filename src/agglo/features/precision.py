@@ -15,7 +15,7 @@ from jaxtyping import Float16
 from agglo.core.errors import FeatureMismatch
 from agglo.core.files import read_json, write_json
 from agglo.features.looking import Looker, ReadyTeacher
-from agglo.features.moments import Moments
+from agglo.features.moments import Moments, shows_picture
 from agglo.features.pool import Pool
 from agglo.features.requantise import token_cosines
 
@@ -81,7 +81,7 @@ def measure(pool: Pool, source: ReadyTeacher, looker: Looker) -> Agreement:
         pool.samples.spread(JUDGED_VIEWS) or range(min(len(pool), JUDGED_VIEWS)),
     )
     pictures = np.stack([pool.render(sample, spec.input_px) for sample in samples])
-    shown = np.stack([pool.coverage(sample, spec.grid[0]) for sample in samples]) >= 0.5
+    shown = shows_picture(np.stack([pool.coverage(sample, spec.grid[0]) for sample in samples]))
     (exact, exact_s), (rounded, rounded_s) = (
         _timed(replace(source, precision=precision), pictures, looker) for precision in ("fp32", "bf16")
     )

@@ -5,15 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from agglo.config.schema import Recipe
-from agglo.core.files import write_atomic
 from agglo.core.runlog import RunLog, read_log
 from agglo.distill import DistilTask, HeadPlan, OnlineTask, save_heads
 from agglo.distill.alarm import AlarmHook
 from agglo.distill.balance import GIVEN
-from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE
+from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE, save_student
 from agglo.features import Normaliser
 from agglo.recipes import build
 from agglo.recipes.context import Run
@@ -21,7 +18,7 @@ from agglo.recipes.distil_parts import expected_loss, head_plans
 from agglo.recipes.extract import identity_of, kept_as, online_as, pool_and_store
 from agglo.recipes.sources import columns_of, distil_source, online_teachers
 from agglo.recipes.stage import Facts
-from agglo.students import Student
+from agglo.recipes.teachers import terms_of
 from agglo.train import Place, Watch, fit
 
 _log = logging.getLogger(__name__)
@@ -100,7 +97,12 @@ def keep(task: DistilTask, plans: Mapping[str, HeadPlan], run: Run) -> None:
     """Write what a finished training leaves: the heads, folded, and last the student, by which the stage is known to be whole."""
     file = student_file(run)
     save_heads(task, plans, file.with_name(HEADS_FILE), input_px=run.recipe.student.input_px)
-    save_student(task.student, file)
+    save_student(task.student, file, taught_by(run.recipe))
+
+
+def taught_by(recipe: Recipe) -> list[dict[str, str | None]]:
+    """Return the teachers of a recipe and their terms, as the student's file keeps them."""
+    return [{"name": teacher.key, **terms_of(teacher)} for teacher in recipe.teachers]
 
 
 def said_of(task: DistilTask, recipe: Recipe) -> Facts:
@@ -126,9 +128,3 @@ def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook] | None:
 def student_file(run: Run) -> Path:
     """Return where the distilled student lies."""
     return run.folder / "distill" / STUDENT_FILE
-
-
-def save_student(student: Student, path: Path) -> None:
-    """Write a student so that `students.build_student(init=path)` reads it."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in student.state_dict().items()}
-    write_atomic(path, lambda temporary: save_file(state, temporary))

@@ -6,7 +6,7 @@ from agglo.core.errors import WeightsError
 from agglo.core.shapes import EMBEDDING_STRIDE_PX
 from agglo.recipes import build
 from agglo.recipes.sources import online_teachers
-from agglo.recipes.teachers import teacher_entry
+from agglo.recipes.teachers import entry_as_given, teacher_entry
 from agglo.students import CATALOGUE as STUDENTS
 from agglo.students import build_student, count_parameters, locate
 from agglo.teachers import spec_of
@@ -87,7 +87,7 @@ def _teacher(recipe: Recipe, place: int) -> str:
     spec = spec_of(entry, input_px=config.input_px)
     has_weights = config.weights.exists() if config.weights else is_present(entry)
     rows, cols = spec.grid
-    text = f"{entry.name}, {spec.input_px} px -> {spec.dim}x{rows}x{cols}, licence {entry.licence}"
+    text = f"{entry.name}, {spec.input_px} px -> {spec.dim}x{rows}x{cols}, licence {entry_as_given(config).licence}"
     return text if has_weights else f"{text} (weights MISSING: {entry.how_to_get})"
 
 

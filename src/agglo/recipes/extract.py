@@ -20,7 +20,7 @@ from agglo.recipes.ray_workers import fill_by_ray
 from agglo.recipes.sources import columns_of, online_teachers
 from agglo.recipes.stage import Facts
 from agglo.recipes.summaries import sources_of
-from agglo.recipes.teachers import own_identity, own_precision, teacher_entry, weights_sha256
+from agglo.recipes.teachers import own_identity, own_precision, teacher_entry, terms_of, weights_sha256
 from agglo.recipes.workers import own_device
 
 
@@ -58,7 +58,7 @@ def extract(run: Run) -> bool:
         if any(store.column(name).missing_blocks() for name in stored):
             return None  # other processes are still at their shares; the last one to end says that the stage is done
         seconds = round(sum(each.seconds for each in columns_of(recipe, store).values()), 2)
-        told = {each.key: _facts_of(sources[each.key], each.key in online) for each in recipe.teachers}
+        told = {each.key: _facts_of(each, sources[each.key], each.key in online) for each in recipe.teachers}
         return {
             "frames": len(pool.frames),
             "samples": len(pool),
@@ -151,15 +151,13 @@ def _parted(
     return stored, {name: sources[name] for name in sources if name in online}
 
 
-def _facts_of(source: ReadyTeacher, is_online: bool) -> Facts:
+def _facts_of(config: TeacherConfig, source: ReadyTeacher, is_online: bool) -> Facts:
     entry, spec = source.entry, source.teacher.spec
     return {
         **({"mode": "online"} if is_online else {}),
         **({"precision": source.precision} if source.precision != "fp32" else {}),
         "family": entry.family,
-        "licence": entry.licence,
-        "restriction": entry.restriction,
-        "labels_seen": entry.labels_seen,
+        **terms_of(config),
         "source": entry.source,
         "dim": spec.dim,
         "stride_px": spec.stride_px,

@@ -6,12 +6,14 @@ In the recipe of the small one, the proxy is a teacher of the recipe's own:
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from agglo.core.shapes import EMBEDDING_STRIDE_PX
+from agglo.distill.distilled import teachers_of
 from agglo.students import CATALOGUE, EMBED_DIM, Student, build_student
 from agglo.teachers import OwnTeacher
 
@@ -62,6 +64,30 @@ def _teacher(name: str, weights: Path | None) -> OwnTeacher:
         input_px=entry.input_px,
         mean=entry.mean,
         std=entry.std,
-        licence="that of the teachers that it was distilled from, and of its backbone's code",
-        labels_seen="none but those that its own teachers have seen",
+        **_terms(weights),
     )
+
+
+def _terms(weights: Path | None) -> dict[str, Any]:
+    """Return licence, restriction and labels of a student: those of its own teachers, which its file names."""
+    if weights is None:
+        return {
+            "licence": "that of its backbone's code; with weights that of the teachers they were distilled from, too",
+            "labels_seen": "none without weights; with them, none but those that its own teachers have seen",
+        }
+    teachers = teachers_of(weights)
+    if teachers is None:
+        return {
+            "licence": "unknown: that of the teachers that it was distilled from, and of its backbone's code",
+            "restriction": f"unknown: {weights.name} does not say which teachers it was distilled from; look up their licences, "
+            "or distil it anew",
+            "labels_seen": "none but those that its own teachers have seen",
+        }
+    bound = [f"{each['name']}: {each['restriction']}" for each in teachers if each["restriction"]]
+    licences = ", ".join(f"{each['name']} ({each['licence']})" for each in teachers)
+    seen = ", ".join(f"{each['name']} ({each['labels_seen']})" for each in teachers)
+    return {
+        "licence": f"that of the teachers that it was distilled from, {licences}, and of its backbone's code",
+        "restriction": f"it was distilled from {'; '.join(bound)}" if bound else None,
+        "labels_seen": f"none but those that its own teachers have seen: {seen}",
+    }

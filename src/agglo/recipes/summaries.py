@@ -1,5 +1,7 @@
 """Who fills the columns of a recipe's store: every teacher its map, and with `distill.summary` its summary, where it has one."""
 
+from dataclasses import replace
+
 from agglo.config.schema import Recipe
 from agglo.features.looking import ReadyTeacher
 from agglo.recipes import build
@@ -22,5 +24,6 @@ def sources_of(recipe: Recipe, *names: str) -> dict[str, ReadyTeacher]:
 
 
 def summarised(source: ReadyTeacher) -> ReadyTeacher:
-    """Return the same teacher giving its summary; it looks once more for that."""
-    return ReadyTeacher(source.entry, SummaryTeacher(source.teacher), {**source.identity, "map": "summary"})
+    """Return the same teacher, in the same precision, giving its summary; it looks once more for that."""
+    identity = {**source.identity, "map": "summary"}
+    return replace(source, teacher=SummaryTeacher(source.teacher), identity=identity)

@@ -7,6 +7,7 @@ from agglo.config.schema import Recipe, TeacherConfig
 from agglo.core.files import sha256_of
 from agglo.core.hub import may_ask_hub
 from agglo.teachers import TeacherEntry, build_from_entry, entry_of
+from agglo.teachers.custom import with_weights
 from agglo.teachers.finding import expected_file, is_present
 from agglo.teachers.reading import find_weights_file
 from agglo.teachers.weights import state_sha256
@@ -21,6 +22,24 @@ def teacher_entry(config: TeacherConfig) -> TeacherEntry:
         ConfigError: there is no such teacher, or it has no such map.
     """
     return entry_of(config.name, map_name=config.map)
+
+
+def entry_as_given(config: TeacherConfig) -> TeacherEntry:
+    """Return the same with licence, restriction and labels of the weights that the recipe gives, where they depend on these."""
+    entry = teacher_entry(config)
+    if config.weights is None or not config.weights.exists():
+        return entry
+    return with_weights(entry, find_weights_file(config.weights))
+
+
+def terms_of(config: TeacherConfig) -> dict[str, str | None]:
+    """Return what a student of a teacher must remember of it: `licence`, `restriction`, `labels_seen`."""
+    entry = entry_as_given(config)
+    return {
+        "licence": entry.licence,
+        "restriction": entry.restriction,
+        "labels_seen": entry.labels_seen,
+    }
 
 
 def weights_file(config: TeacherConfig) -> Path:
@@ -69,7 +88,7 @@ def missing_weights(teacher: TeacherConfig) -> str | None:
 def warn_of_restrictions(recipe: Recipe) -> None:
     """Say once, before anything is done, which teachers may bind whoever uses or passes on the student."""
     for teacher in recipe.teachers:
-        entry = teacher_entry(teacher)
+        entry = entry_as_given(teacher)
         if entry.is_restrictive:
             _log.warning(
                 "teacher %s may restrict its student: %s (licence: %s)",

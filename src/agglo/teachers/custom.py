@@ -5,9 +5,10 @@ How the three are built is `from_timm`, `from_transformers` and `from_python`.
 """
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, final
 
 import torch
@@ -43,7 +44,7 @@ class OwnTeacher:
         mean, std: per channel, for images in `[0, 1]`.
         intensity: `minmax` stretches each image to its own full range first.
         summary_dim: width of its summary; None where it has none.
-        licence, labels_seen, restriction: as in an entry of the catalogue.
+        licence, labels_seen, restriction: as in an entry of the catalogue, of the weights that the callable was given.
     """
 
     network: nn.Module
@@ -73,6 +74,20 @@ class CustomTeacher(Teacher):
 def is_custom(name: str) -> bool:
     """Return whether `name` is of a teacher that a recipe brings."""
     return name.partition(":")[0] in KINDS and ":" in name
+
+
+def with_weights(entry: TeacherEntry, weights: Path) -> TeacherEntry:
+    """Return the entry of a `python:` teacher with the licence, restriction and labels that its callable states for a file.
+
+    Of other kinds, and where there is no such file, the entry as it is: without a file a callable speaks of no weights at all.
+    """
+    if entry.family != "python" or not weights.exists():
+        return entry
+    name = entry.name.partition(":")[2]
+    terms: Mapping[str, Any] = importlib.import_module(KINDS["python"]).terms(
+        name, weights, weights.stat().st_mtime_ns
+    )
+    return replace(entry, **terms)
 
 
 @lru_cache(maxsize=16)

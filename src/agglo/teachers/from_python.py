@@ -7,6 +7,7 @@ in a recipe runs its code: it is yours.
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ def entry(name: str) -> TeacherEntry:
         num_parameters=sum(parameter.numel() for parameter in own.network.parameters()),
         **{key: value for key, value in vars(own).items() if key != "network"},
     )
+
+
+@lru_cache(maxsize=16)
+def terms(name: str, weights: Path, changed_ns: int) -> dict[str, str | None]:
+    """Return licence, restriction and labels seen of `MODULE:CALLABLE` with a file; `changed_ns`, when the file was written, keeps
+    what is remembered true.
+
+    Raises:
+        ConfigError: as `entry`.
+    """
+    own = _call(name, weights)
+    return {"licence": own.licence, "restriction": own.restriction, "labels_seen": own.labels_seen}
 
 
 def _call(name: str, weights: Path | None) -> OwnTeacher:

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from agglo.core.errors import ConfigError
 from agglo.teachers.custom import family, own_entry
 from agglo.teachers.entry import HubFile, TeacherEntry
+from agglo.teachers.licences import restriction_of
+
+UNSTATED = "unknown: timm states none"
 
 
 class TimmNetwork(nn.Module):
@@ -81,14 +84,14 @@ def entry(name: str) -> TeacherEntry:
 def _pretrained_facts(name: str, facts: Any) -> dict[str, Any]:
     """Return what timm knows of the weights, where it knows any."""
     if facts is None:
-        return {"input_px": 224}
+        return {"input_px": 224, "licence": UNSTATED}
     found: dict[str, Any] = {
         "input_px": facts.input_size[-1],
         "mean": tuple(facts.mean),
         "std": tuple(facts.std),
     }
-    if facts.license:
-        found["licence"] = facts.license
+    found["licence"] = facts.license or UNSTATED
+    found["restriction"] = restriction_of([facts.license] if facts.license else [])
     if facts.hf_hub_id:
         found["weights_file"] = "model.safetensors"
         found["source"] = f"https://huggingface.co/{facts.hf_hub_id}"

@@ -17,6 +17,7 @@ from agglo.core.files import sha256_of
 from agglo.core.hub import HOW_TO_DOWNLOAD, NotOnHand, hub_file
 from agglo.teachers.custom import family, own_entry
 from agglo.teachers.entry import TeacherEntry
+from agglo.teachers.licences import CARD, restriction_of, stated_in
 from agglo.teachers.protocol import tokens_to_map
 from agglo.teachers.reading import FOLDER_FILES, find_weights_file, read_state
 
@@ -90,7 +91,8 @@ def read_converted(file: Path) -> dict[str, Tensor]:
 
 
 def entry(name: str) -> TeacherEntry:
-    """Return the entry of `hf:NAME_OR_FOLDER`, from its `config.json` and, where it is there, its `preprocessor_config.json`.
+    """Return the entry of `hf:NAME_OR_FOLDER`, from its `config.json` and, where they are there, its `preprocessor_config.json`
+    and the licence that its card states.
 
     Raises:
         ConfigError: there is no such folder and no such model on hand, or it is no vision model.
@@ -113,6 +115,7 @@ def entry(name: str) -> TeacherEntry:
         for key, theirs in {"mean": "image_mean", "std": "image_std"}.items()
         if theirs in seen_as
     }
+    licences = stated_in(folder)
     built_from = {"folder": str(folder), "stride_px": stride_px, "config_sha256": sha256_of(folder / CONFIG)}
     return own_entry(
         f"hf:{name}",
@@ -122,6 +125,8 @@ def entry(name: str) -> TeacherEntry:
         input_px=_input_px(getattr(config, "image_size", 224), seen_as) // stride_px * stride_px,
         summary_dim=None if num_merges else config.hidden_size,
         weights_path=find_weights_file(folder),
+        licence=", ".join(licences) or f"unknown: no {CARD} beside the weights states one",
+        restriction=restriction_of(licences),
         **facts,
     )
 
@@ -142,7 +147,7 @@ def _from_hub(name: str) -> Path:
             f"a teacher hf:NAME_OR_FOLDER must be a folder or a model of the hub that is on hand, got {name!r}: {reason}. "
             f"{HOW_TO_DOWNLOAD}, or give the path of its folder."
         ) from reason
-    for file in (PREPROCESSING, *FOLDER_FILES):
+    for file in (PREPROCESSING, CARD, *FOLDER_FILES):
         try:
             hub_file(name, file)
         except NotOnHand:

@@ -13,6 +13,7 @@ from agglo.core.errors import ConfigError, RunFolderError, StoreError
 from agglo.core.runlog import read_log
 from agglo.data import DatasetWriter, FrameInfo, State
 from agglo.distill import load_distilled
+from agglo.distill.distilled import teachers_of
 from agglo.features import FeatureStore, Storage
 from agglo.recipes import build
 from agglo.recipes.context import Run
@@ -20,7 +21,7 @@ from agglo.recipes.extract import pool_and_store
 from agglo.recipes.run import STAGES, run
 from agglo.recipes.store import requantise_store, store_problems
 from agglo.recipes.teachers import teacher_entry
-from agglo.teachers import preprocess
+from agglo.teachers import entry_of, preprocess
 
 ROOT = Path(__file__).parents[3]
 SMALL = (
@@ -62,6 +63,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_second_teacher_leaves_the_first_ones_column_alone(folder: Path) -> None:
     assert FeatureStore.open(folder / "features").teachers == ("lab-dino", "lab-sam")
+
+
+def test_a_student_says_who_taught_it_and_what_binds_them(folder: Path) -> None:
+    told = teachers_of(folder / "distill" / "student.safetensors")
+    assert told is not None
+    assert [each["name"] for each in told] == ["lab-sam", "lab-dino"]
+    for each in told:
+        entry = entry_of(str(each["name"]))
+        assert (each["licence"], each["restriction"]) == (entry.licence, entry.restriction)
+        assert each["labels_seen"] == entry.labels_seen
 
 
 def test_facts_are_of_the_teachers_asked_for(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Teachers that a recipe brings: from timm, from transformers, from your own code; each held to what every teacher keeps."""
 
+import dataclasses
 import json
 import re
 import textwrap
@@ -72,6 +73,48 @@ def test_timm_gives_a_convolutional_map():
     teacher = build_teacher("timm:test_resnet", weights="random")
     assert teacher.spec.stride_px == 32
     assert teacher.spec.summary_dim == teacher.spec.dim
+
+
+@pytest.mark.parametrize(
+    ("licence", "is_restrictive"),
+    [
+        ("cc-by-nc-4.0", True),
+        ("apple-ascl", True),
+        ("apache-2.0", False),
+        ("BSD-3-Clause", False),
+        (None, False),
+    ],
+)
+def test_timms_licences_are_read(monkeypatch, licence, is_restrictive):
+    timm = pytest.importorskip("timm")
+    known = timm.get_pretrained_cfg("test_vit")
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda name: dataclasses.replace(known, license=licence))
+    custom_entry.cache_clear()
+    entry = entry_of("timm:test_vit")
+    custom_entry.cache_clear()
+    assert entry.licence == (licence or "unknown: timm states none")
+    assert entry.is_restrictive == is_restrictive
+    assert not is_restrictive or f"its licence {licence} is not known to be permissive" in entry.restriction
+
+
+CARDS = {  # text of README.md: licence, whether it may restrict
+    "---\nlicense: mit\ntags: [x]\n---\n# A\n": ("mit", False),
+    "---\nlicense: [mit, cc-by-nc-4.0]\n---\n": ("mit, cc-by-nc-4.0", True),
+    "---\nlicense: other\nlicense_name: apple-ascl\n---\n": ("apple-ascl", True),
+    "---\ntags: [x]\n---\n": ("unknown: no README.md beside the weights states one", False),
+    "# A model\n\nlicense: mit\n": ("unknown: no README.md beside the weights states one", False),
+    "---\nlicense: [mit\n---\n": ("unknown: no README.md beside the weights states one", False),
+    None: ("unknown: no README.md beside the weights states one", False),
+}
+
+
+@pytest.mark.parametrize(("card", "expected"), CARDS.items(), ids=map(str, range(len(CARDS))))
+def test_the_licence_of_a_folder_is_read_from_its_card(tmp_path, card, expected):
+    build_encoder(tiny_entry("dinov2")).save_pretrained(tmp_path)
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    entry = entry_of(f"hf:{tmp_path}")
+    assert (entry.licence, entry.is_restrictive) == expected
 
 
 def test_timms_weights_that_are_not_here_say_how_to_get_them(tmp_path, monkeypatch):
