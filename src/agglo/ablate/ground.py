@@ -14,7 +14,13 @@ from agglo.ablate.grid import Plan
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
 from agglo.distill import DistilSource, save_heads
-from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE, save_student
+from agglo.distill.distilled import (
+    BALANCER_FILE,
+    HEADS_FILE,
+    STUDENT_FILE,
+    save_balancer,
+    save_student,
+)
 from agglo.features import FeatureStore
 from agglo.features.pool import Pool
 from agglo.recipes import build
@@ -109,6 +115,7 @@ class Ground:
             state = fit(task, source, plan, place, watch)
             plans = head_plans(recipe.distill, source.columns)
             save_heads(task, plans, folder / HEADS_FILE, input_px=recipe.student.input_px)
+            save_balancer(task.balancer, folder / BALANCER_FILE)
             save_student(task.student, file, taught_by(recipe))
             facts = {"identity": identity, "steps": plan.steps, "wall_s": round(state.wall_s, 2)}
             write_json(done, facts)

@@ -14,14 +14,14 @@ from agglo.ablate.grid import FROM_MASKS, Cell
 from agglo.ablate.ground import Ground
 from agglo.ablate.probe import budget_of
 from agglo.ablate.unet import UNet, UNetTask
-from agglo.align import AlignTask, MaskSource
+from agglo.align import AlignTask, JointTask, MaskSource
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
 from agglo.core.runlog import read_log
 from agglo.core.seeds import seed_of
 from agglo.recipes import build
 from agglo.recipes.align import labelled_source
-from agglo.recipes.joint import join
+from agglo.recipes.joint import join, joint_alarm
 from agglo.recipes.score import Masks, score_rules, validation_dice
 from agglo.students import build_student
 from agglo.students.norms import calibrate_norms
@@ -70,11 +70,12 @@ def learn(ground: Ground, cell: Cell, rate: float, folder: Path) -> tuple[Learne
         return validation_dice(masks_of(task, recipe.student.input_px), found, ground.val, rules)
 
     every = math.ceil(plan.steps / recipe.align.validations)
-    tell = ground.tell(cell.name)
-    watch = Watch(score, every, "dice", tell) if ground.val else Watch(progress=tell)
+    taught, tell = _taught(ground, cell, recipe, task, source), ground.tell(cell.name)
+    hook = joint_alarm(recipe) if isinstance(taught[0], JointTask) else None
+    watch = Watch(score, every, "dice", tell, hook) if ground.val else Watch(progress=tell, hook=hook)
     identity = [ground.plan.identity(cell), rate, plan.steps]
     place = Place(folder, fingerprint(identity), build.device(recipe), recipe.device.workers)
-    state = fit(*_taught(ground, cell, recipe, task, source), plan, place, watch)
+    state = fit(*taught, plan, place, watch)
     curve = tuple(
         (entry["step"], entry["val"]["dice"]) for entry in read_log(folder / "log.jsonl") if "val" in entry
     )

@@ -30,13 +30,15 @@ STALLED_UNDER = 0.01
 """Rise of a cosine, from the middle of what is logged to its end, under which a teacher is not learned from."""
 
 Entry = Mapping[str, Any]
+Kind = Literal["dominates", "neglected"]
+KINDS: tuple[Kind, ...] = ("dominates", "neglected")
 
 
 @dataclass(frozen=True)
 class Alarm:
     """What is wrong with whom, since when."""
 
-    kind: Literal["dominates", "neglected"]
+    kind: Kind
     teacher: str
     step: int
 
@@ -100,7 +102,15 @@ def _is_long(stretch: Sequence[Entry], steps: int) -> bool:
 class AlarmHook:
     """Looks at what has been logged, writes each alarm once into the log, says it aloud, and stops the training if asked to."""
 
-    def __init__(self, log: RunLog, *, every: int, is_stopping: bool, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        log: RunLog,
+        *,
+        every: int,
+        is_stopping: bool,
+        tell: Callable[[str], None],
+        kinds: Sequence[Kind] = KINDS,
+    ) -> None:
         """Go on from what the log already holds.
 
         Args:
@@ -108,7 +118,9 @@ class AlarmHook:
             every: steps between two entries.
             is_stopping: whether an alarm ends the training.
             tell: called with every new alarm in words.
+            kinds: of alarms that count.
         """
+        self.kinds = kinds
         self.log, self.every, self.is_stopping, self.tell = log, every, is_stopping, tell
         self.entries = list(read_log(log.path)) if log.path.exists() else []
         self.raised = {
@@ -124,7 +136,7 @@ class AlarmHook:
         if len(self.entries) % max(1, state.steps // self.every // LOOKS) and not state.is_last:
             return
         for alarm in alarms_of(self.entries, steps=state.steps):
-            if (alarm.kind, alarm.teacher) in self.raised:
+            if alarm.kind not in self.kinds or (alarm.kind, alarm.teacher) in self.raised:
                 continue
             self.raised.add((alarm.kind, alarm.teacher))
             told = {"kind": alarm.kind, "teacher": alarm.teacher, "since": alarm.step}

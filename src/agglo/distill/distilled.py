@@ -4,9 +4,11 @@ student.safetensors   the student alone: all that stage 2 and a model folder nee
                       it learned from and under which terms, as JSON, so that they are known wherever the file goes
 heads.safetensors     a head for each teacher, folded so that it gives features in the teacher's own space; in the file's
                       metadata, under `agglo`, what they are and which student they belong to, as JSON
+balancer.safetensors  how teachers were weighed at the end, for who goes on distilling
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +16,12 @@ from typing import Any, final
 
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from agglo.core.errors import FeatureMismatch, WeightsError
 from agglo.core.files import write_atomic
+from agglo.distill.balance import Balancer
 from agglo.distill.folding import folded, is_foldable, with_affine_end
 from agglo.distill.grids import Grid, Match, Shrink, meeting_grid, resized
 from agglo.distill.heads import Head, make_head
@@ -26,7 +29,12 @@ from agglo.distill.objective import DistilTask
 from agglo.students import Student, build_student
 
 FORMAT_VERSION = 1
-STUDENT_FILE, HEADS_FILE = "student.safetensors", "heads.safetensors"
+STUDENT_FILE, HEADS_FILE, BALANCER_FILE = (
+    "student.safetensors",
+    "heads.safetensors",
+    "balancer.safetensors",
+)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,37 @@ def teachers_of(path: Path) -> list[dict[str, str | None]] | None:
         return [dict(teacher) for teacher in about["teachers"]] if is_known and about["teachers"] else None
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def save_balancer(balancer: Balancer, path: Path) -> None:
+    """Write what a balancer has learned, for `load_balancer`."""
+    state = {name: value.detach().cpu().contiguous() for name, value in balancer.state_dict().items()}
+    write_atomic(path, lambda temporary: save_file(state, temporary))
+
+
+def load_balancer(balancer: Balancer, folder: Path) -> None:
+    """Give `balancer` what the one of the distillation in `folder` had learned; where none was kept, say so and leave it as it is.
+
+    Raises:
+        WeightsError: the file is damaged, or is of another balancer.
+    """
+    path = folder / BALANCER_FILE
+    if not balancer.state_dict():
+        return
+    if not path.exists():
+        _log.warning(
+            "%s has no %s (older versions kept none): the balancer starts anew; delete the folder to distil anew, and keep one",
+            folder,
+            BALANCER_FILE,
+        )
+        return
+    try:
+        balancer.load_state_dict(load_file(path))
+    except (SafetensorError, OSError, RuntimeError) as problem:
+        raise WeightsError(
+            f"{path} must hold what a {type(balancer).__name__} has learned, but does not ({problem}); delete the folder to "
+            "distil anew"
+        ) from problem
 
 
 def load_distilled(folder: Path) -> Distilled:

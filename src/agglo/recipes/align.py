@@ -19,7 +19,7 @@ from agglo.predict import Model, ModelConfig, Predictor, save_model
 from agglo.recipes import build
 from agglo.recipes.context import Run
 from agglo.recipes.distill import student_file
-from agglo.recipes.joint import joined
+from agglo.recipes.joint import joined, joint_alarm
 from agglo.recipes.patients import labelled_order
 from agglo.recipes.score import score_rules, validation_dice
 from agglo.recipes.stage import Facts, Stage
@@ -147,7 +147,13 @@ def _train(
     every = math.ceil(plan.steps / recipe.align.validations)
     place = Place(stage.folder, stage.identity, build.device(recipe), recipe.device.workers)
     select = "dice" if recipe.align.select == "best" else None
-    watch = Watch(score if indices else None, every, select if indices else None, run.tell(stage.name))
+    watch = Watch(
+        score if indices else None,
+        every,
+        select if indices else None,
+        run.tell(stage.name),
+        joint_alarm(recipe) if joint else None,
+    )
     state = fit(*(joint or (task, source)), plan, place, watch)
     if not run.team.is_first:
         return {}

@@ -8,9 +8,15 @@ from typing import Any
 from agglo.config.schema import Recipe
 from agglo.core.runlog import RunLog, read_log
 from agglo.distill import DistilTask, HeadPlan, OnlineTask, save_heads
-from agglo.distill.alarm import AlarmHook
+from agglo.distill.alarm import KINDS, AlarmHook, Kind
 from agglo.distill.balance import GIVEN
-from agglo.distill.distilled import HEADS_FILE, STUDENT_FILE, save_student
+from agglo.distill.distilled import (
+    BALANCER_FILE,
+    HEADS_FILE,
+    STUDENT_FILE,
+    save_balancer,
+    save_student,
+)
 from agglo.features import Normaliser
 from agglo.recipes import build
 from agglo.recipes.context import Run
@@ -25,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 def distill(run: Run) -> bool:
-    """Train the student on the feature store; leaves `distill/student.safetensors`, and beside it the heads, folded."""
+    """Train the student on the feature store; leaves `distill/student.safetensors`, and beside it heads and balancer."""
     recipe = run.recipe
     stage = run.stage(
         "distill",
@@ -94,9 +100,10 @@ def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def keep(task: DistilTask, plans: Mapping[str, HeadPlan], run: Run) -> None:
-    """Write what a finished training leaves: the heads, folded, and last the student, by which the stage is known to be whole."""
+    """Write what a finished training leaves: heads, folded, balancer, and last the student, by which the stage is whole."""
     file = student_file(run)
     save_heads(task, plans, file.with_name(HEADS_FILE), input_px=run.recipe.student.input_px)
+    save_balancer(task.balancer, file.with_name(BALANCER_FILE))
     save_student(task.student, file, taught_by(run.recipe))
 
 
@@ -115,13 +122,25 @@ def said_of(task: DistilTask, recipe: Recipe) -> Facts:
     return {"expected_loss": expected_loss(recipe.distill), **({"normalisers": notes} if notes else {})}
 
 
-def alarm_for(recipe: Recipe) -> Callable[[RunLog], AlarmHook] | None:
-    """Return what makes the hook that tells when one teacher takes over; none where no balancer decides how much each counts."""
+def alarm_for(
+    recipe: Recipe, *, every: int | None = None, kinds: Sequence[Kind] = KINDS
+) -> Callable[[RunLog], AlarmHook] | None:
+    """Return what makes the hook that tells when one teacher takes over; none where no balancer decides how much each counts.
+
+    Args:
+        recipe: says what then happens (`distill.on_collapse`).
+        every: steps between two entries of the log; stage 1's without.
+        kinds: of alarms that count.
+    """
     config = recipe.distill
     if config.balance in GIVEN:
         return None
     return lambda log: AlarmHook(
-        log, every=config.log_every, is_stopping=config.on_collapse == "stop", tell=_log.warning
+        log,
+        every=every or config.log_every,
+        is_stopping=config.on_collapse == "stop",
+        tell=_log.warning,
+        kinds=kinds,
     )
 
 

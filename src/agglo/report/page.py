@@ -57,8 +57,8 @@ def _header(run: Run) -> Html:
         "header",
         element("p", element("strong", RESEARCH_ONLY), " ", _origin(run), class_="banner"),
         *(
-            element("p", element("strong", "Distillation: "), words, class_="banner")
-            for words in _alarms(run)
+            element("p", element("strong", f"{where}: "), words, class_="banner")
+            for where, words in _alarms(run)
         ),
         element(
             "h1",
@@ -71,9 +71,15 @@ def _header(run: Run) -> Html:
     )
 
 
-def _alarms(run: Run) -> list[str]:
-    """Return what was told while distilling of a teacher that took over, or was no longer learned from."""
-    return [entry["alarm"]["words"] for entry in run.logs["distill"] if "alarm" in entry]
+def _alarms(run: Run) -> list[tuple[str, str]]:
+    """Return what was told, and in which stage, of a teacher that took over, or was no longer learned from."""
+    stages = {"distill": "Distillation", "align": "Alignment"}
+    return [
+        (where, entry["alarm"]["words"])
+        for name, where in stages.items()
+        for entry in run.logs[name]
+        if "alarm" in entry
+    ]
 
 
 def _origin(run: Run) -> str:

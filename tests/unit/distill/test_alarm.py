@@ -8,7 +8,7 @@ import torch
 
 from agglo.core.errors import TrainingCollapsed
 from agglo.core.runlog import RunLog, read_log
-from agglo.distill.alarm import AlarmHook, alarms_of
+from agglo.distill.alarm import AlarmHook, Kind, alarms_of
 from agglo.train import Outcome, Task
 from agglo.train.hooks import State
 
@@ -107,6 +107,15 @@ def test_an_alarm_is_told_once_also_after_a_resumption(tmp_path: Path) -> None:
     log = RunLog(path, keep_until_step=100)
     write(log, AlarmHook(log, every=10, is_stopping=False, tell=told.append), range(110, 210, 10), 0.95)
     assert len(told) == 1
+
+
+def test_only_the_kinds_that_count_are_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    log = RunLog(tmp_path / "log.jsonl")
+    kinds: list[Kind] = ["neglected"]
+    hook = AlarmHook(log, every=10, is_stopping=True, tell=told.append, kinds=kinds)
+    write(log, hook, range(10, 210, 10), 0.95)
+    assert told == []
 
 
 def test_a_recipe_may_ask_to_stop(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from agglo.distill import (
     make_head,
     save_heads,
 )
+from agglo.distill.balance import BALANCERS, Balancer
+from agglo.distill.distilled import load_balancer, save_balancer
 from agglo.distill.folding import unfolded
 from agglo.distill.grids import resized
 from agglo.features import Moments, make_normaliser
@@ -139,6 +141,44 @@ def test_files_that_are_not_as_they_were_written_are_refused(tmp_path: Path, spo
     spoil(tmp_path)
     with pytest.raises(WeightsError, match=said):
         load_distilled(tmp_path)
+
+
+def balancer(name: str, *, seed: int, dims: tuple[int, ...] = (12, 8)) -> Balancer:
+    """Return a balancer that has seen a batch."""
+    torch.manual_seed(seed)
+    made = make_balancer(name, Sizes(32, dims, steps=9))
+    made(torch.rand(3, 32, 4, 4), torch.rand(3, len(dims)) + seed, [torch.rand(3, dim, 4, 4) for dim in dims])
+    return made
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_weighing_goes_on_from_a_balancer_as_it_was(name: str, tmp_path: Path) -> None:
+    first, again = balancer(name, seed=1), balancer(name, seed=2)
+    save_balancer(first, tmp_path / "balancer.safetensors")
+    load_balancer(again, tmp_path)
+    for key, value in first.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value), key
+
+
+def test_a_balancer_that_was_not_kept_starts_anew_and_that_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_balancer(balancer("uniform", seed=2), tmp_path)
+    assert caplog.text == "", "there is nothing to be kept of it"
+    again = balancer("attention", seed=2)
+    before = {key: value.clone() for key, value in again.state_dict().items()}
+    load_balancer(again, tmp_path)
+    assert all(torch.equal(value, before[key]) for key, value in again.state_dict().items())
+    assert "has no balancer.safetensors (older versions kept none): the balancer starts anew" in caplog.text
+
+
+def test_another_balancer_is_refused(tmp_path: Path) -> None:
+    save_balancer(balancer("mlp", seed=1), tmp_path / "balancer.safetensors")
+    with pytest.raises(WeightsError, match=r"must hold what a AttentionBalancer has learned, but does not"):
+        load_balancer(balancer("attention", seed=1), tmp_path)
+    (tmp_path / "balancer.safetensors").write_bytes(b"torn")
+    with pytest.raises(WeightsError, match=r"but does not .*; delete the folder to distil anew"):
+        load_balancer(balancer("mlp", seed=1), tmp_path)
 
 
 @torch.no_grad()

@@ -223,8 +223,11 @@ def test_a_collapse_stands_at_the_head_of_the_page(make_run):
             )
             + "\n"
         )
+    with (folder / "align" / "log.jsonl").open("a") as log:
+        log.write(json.dumps({"step": 90, "alarm": {"words": "lab-dino has it in the joint stage"}}) + "\n")
     head = report_of(folder).partition("<main>")[0]
-    assert "lab-sam has all the weight: the others hardly count" in head
+    assert "Distillation: </strong>lab-sam has all the weight: the others hardly count" in head
+    assert "Alignment: </strong>lab-dino has it in the joint stage" in head
 
 
 def test_a_run_without_scores_is_refused(tmp_path):
