@@ -1,7 +1,7 @@
 """`hf:NAME_OR_FOLDER`: a vision model of `transformers` whose last hidden state is a map or tokens in rows; no foreign code runs.
 
-Tokens before the patches (class, registers) are left out of the map; the first of them is the summary. Names of the hub are taken
-from the local cache, or fetched where `HF_HUB_OFFLINE=0` says so.
+Tokens before the patches (class, registers) are left out of the map; the first of them is the summary, without any there is none.
+Names of the hub are taken from the local cache, or fetched where `HF_HUB_OFFLINE=0` says so.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -123,12 +124,27 @@ def entry(name: str) -> TeacherEntry:
         dim=config.hidden_size,
         stride_px=stride_px,
         input_px=_input_px(getattr(config, "image_size", 224), seen_as) // stride_px * stride_px,
-        summary_dim=None if num_merges else config.hidden_size,
+        summary_dim=_summary_dim(built_from, config),
         weights_path=find_weights_file(folder),
         licence=", ".join(licences) or f"unknown: no {CARD} beside the weights states one",
         restriction=restriction_of(licences),
         **facts,
     )
+
+
+def _summary_dim(architecture: Mapping[str, Any], config: Any) -> int | None:
+    """Return the width of the first extra token, by a look of the network without numbers; None where it gives patches alone.
+
+    What cannot look without numbers has one by its kind, which `checking` holds against the look itself: flat ones mostly have.
+    """
+    size_px = getattr(config, "image_size", None)
+    side = size_px if isinstance(size_px, int) else architecture["stride_px"] * 4
+    try:
+        with torch.device("meta"), torch.no_grad():
+            seen = build_encoder(architecture).eval()(torch.zeros(1, 3, side, side))
+    except (NotImplementedError, RuntimeError, ValueError, FeatureMismatch):
+        return None if hasattr(config, "depths") else int(config.hidden_size)
+    return int(seen[1].shape[1]) if isinstance(seen, tuple) else None
 
 
 def _input_px(made_for: int, seen_as: Mapping[str, Any]) -> int:

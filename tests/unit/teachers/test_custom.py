@@ -145,6 +145,30 @@ def test_a_folder_of_transformers_is_read_with_old_names(tmp_path, kind):
         torch.testing.assert_close(teacher.summary(images), tokens[:, 0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("has_head", [True, False])
+def test_a_folder_without_extra_tokens_has_no_summary(tmp_path, has_head):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.SiglipVisionConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=8,
+        vision_use_head=has_head,
+    )
+    model = transformers.SiglipVisionModel(config).eval()
+    model.save_pretrained(tmp_path)
+    teacher = build_teacher(f"hf:{tmp_path}")
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = model(images).last_hidden_state.transpose(1, 2).unflatten(2, (4, 4))
+    torch.testing.assert_close(teacher.feature_map(images), expected, rtol=1e-4, atol=1e-5)
+    assert teacher.spec.summary_dim is None
+    assert teacher.look(images).summary is None
+
+
 def test_a_folder_with_keys_that_nobody_reads_is_refused(tmp_path):
     from safetensors.torch import load_file, save_file
 
