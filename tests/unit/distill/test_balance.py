@@ -6,6 +6,7 @@ from torch import Tensor
 
 from agglo.distill import BALANCERS, Sizes, make_balancer
 from agglo.distill.alarm import alarms_of
+from agglo.distill.balance import learned
 from agglo.distill.balance.learned import FLOOR, AttentionBalancer, MlpBalancer
 from agglo.distill.balance.protocol import RunningLosses
 from agglo.train.part import Part, under_way
@@ -202,6 +203,15 @@ def test_without_pull_to_uniform_a_steadily_better_teacher_takes_all_but_the_flo
     torch.testing.assert_close(
         balanced(balancer, EASY_LAST), torch.tensor([0.05, 0.05, 0.90]), atol=0.01, rtol=0.0
     )
+
+
+def test_of_many_teachers_the_better_one_still_counts_most() -> None:
+    logits = torch.zeros(1, 30)
+    logits[0, 4] = 3.0
+    weights, _ = learned.regularised(logits, torch.ones(1, 30), temperature=0.5, floor=FLOOR)
+    assert weights.argmax() == 4
+    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
+    assert weights.min() >= 0.5 / 30
 
 
 @pytest.mark.parametrize("name", REGULARISED)

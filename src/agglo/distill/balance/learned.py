@@ -81,6 +81,7 @@ def regularised(
     """Return the weights of `logits` over the floor, without gradient, and the loss that trains the logits."""
     weights = logits.softmax(dim=1)
     num_teachers = weights.shape[1]
+    floor = min(floor, 0.5 / num_teachers)  # of many teachers, half of all weight stays to be given
     divergence = (weights * (weights * num_teachers).clamp_min(1e-12).log()).sum(dim=1)
     own_loss = ((weights * relative).sum(dim=1) + temperature * divergence).mean()
     return ((1 - num_teachers * floor) * weights + floor).detach(), own_loss
