@@ -22,12 +22,13 @@ app = typer.Typer(
 )
 
 
-def _version(is_asked: bool) -> None:
+def _version(is_asked: bool) -> bool:
     if is_asked:
         from importlib.metadata import version
 
         print(f"agglo {version('agglo')}")
         raise typer.Exit
+    return is_asked
 
 
 @app.callback()
