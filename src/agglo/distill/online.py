@@ -51,4 +51,15 @@ class _Eyes:
         device = next(iter(pictures.values())).device
         if self.looker is None or self.looker.device != device:
             self.looker = Looker(device)
-        return {name: self.looker.see(source, pictures[name]) for name, source in self.teachers.items()}
+        seen: dict[str, Any] = {}
+        for together in self._looks():
+            features = self.looker.see_for([self.teachers[name] for name in together], pictures[together[0]])
+            seen.update(zip(together, features, strict=True))
+        return seen
+
+    def _looks(self) -> list[list[str]]:
+        """Return the names of teachers, those together that one look is enough for."""
+        looks: dict[Any, list[str]] = {}
+        for name, source in self.teachers.items():
+            looks.setdefault(source.eye, []).append(name)
+        return list(looks.values())

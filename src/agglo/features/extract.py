@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -122,7 +122,8 @@ class Filler:
         if not any(pilot.is_open for pilot in pilots.values()):
             return
         with locked(self.folder / ".pilot.lock", on_wait=_wait_for_pilot):
-            missing = [(portion, name) for name, pilot in pilots.items() for portion in pilot.missing()]
+            names = sorted(pilots, key=self._eyes.__getitem__)
+            missing = [(portion, name) for name in names for portion in pilots[name].missing()]
             jobs = [
                 Job(
                     name,
@@ -143,14 +144,20 @@ class Filler:
 
     def missing(self, share: Share = ALL) -> list[Work]:
         """Return the missing blocks of a share, block by block: what several teachers look at is rendered for all of them at once,
-        and it is known early how long each takes."""
-        missing = {
-            (block, place): (name, block)
-            for place, (name, column) in enumerate(self.columns.items())
+        and it is known early how long each takes. What one look gives is one process's, one behind the other."""
+        missing = [
+            (block, self._eyes[name], name)
+            for name, column in self.columns.items()
             for block in column.missing_blocks()
-            if share.takes(place * column.num_blocks + block)
-        }
-        return [missing[place] for place in sorted(missing)]
+            if share.takes(self._eyes[name] * column.num_blocks + block)
+        ]
+        return [(name, block) for block, _, name in sorted(missing, key=lambda each: each[:2])]
+
+    @cached_property
+    def _eyes(self) -> dict[str, int]:
+        """A number for each column, the same for those that one look fills, in the order in which they are first named."""
+        eyes = list(dict.fromkeys(source.eye for source in self.sources.values()))
+        return {name: eyes.index(source.eye) for name, source in self.sources.items()}
 
     def fill(self, work: Sequence[Work], progress: Progress = silent) -> None:
         """Make the blocks of `work` in this order."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from jaxtyping import Float, Float16
 from torch import Tensor
 
 from agglo.teachers import Teacher, TeacherEntry, preprocess
+from agglo.teachers.summary import map_of, who_looks
 
 _log = logging.getLogger(__name__)
 Precision = Literal["fp32", "bf16"]
@@ -29,6 +30,11 @@ class ReadyTeacher:
     teacher: Teacher
     identity: Mapping[str, object]
     precision: Precision = "fp32"
+
+    @property
+    def eye(self) -> tuple[Teacher, Precision]:
+        """Who really looks, and how: what is of one eye (a map and the summary beside it) can be had from one look."""
+        return who_looks(self.teacher), self.precision
 
 
 def pictures_at_once(input_px: int, device: torch.device) -> int:
@@ -53,28 +59,39 @@ class Looker:
         self, source: ReadyTeacher, pictures: Float[np.ndarray, "samples size size"]
     ) -> Float16[np.ndarray, "samples dim h w"]:
         """Return the features of `pictures`; the seconds of the forward passes are added to `forward_s`."""
-        spec, start = source.teacher.spec, 0
-        seen = np.empty((len(pictures), spec.dim, *spec.grid), np.float16)
-        for features in self._in_portions(source, torch.from_numpy(pictures), torch.device("cpu")):
-            seen[start : start + len(features)] = features.numpy()
-            start += len(features)
+        return self.look_for((source,), pictures)[0]
+
+    def look_for(
+        self, sources: Sequence[ReadyTeacher], pictures: Float[np.ndarray, "samples size size"]
+    ) -> list[Float16[np.ndarray, "samples _ _ _"]]:
+        """Return what `look` does for each of `sources`, which are of one `eye`, from one look."""
+        specs, start = [source.teacher.spec for source in sources], 0
+        seen = [np.empty((len(pictures), spec.dim, *spec.grid), np.float16) for spec in specs]
+        for several in self._in_portions(sources, torch.from_numpy(pictures), torch.device("cpu")):
+            for kept, features in zip(seen, several, strict=True):
+                kept[start : start + len(features)] = features.numpy()
+            start += len(several[0])
         return seen
 
-    def see(
-        self, source: ReadyTeacher, pictures: Float[Tensor, "batch size size"]
-    ) -> Float16[Tensor, "batch dim h w"]:
-        """Return what `look` does, on the looker's device, for whoever learns from it at once."""
-        return torch.cat(list(self._in_portions(source, pictures, self.device)))
+    def see_for(
+        self, sources: Sequence[ReadyTeacher], pictures: Float[Tensor, "batch size size"]
+    ) -> list[Float16[Tensor, "batch _ _ _"]]:
+        """Return what `look_for` does, on the looker's device, for whoever learns from it at once."""
+        portions = self._in_portions(sources, pictures, self.device)
+        return [torch.cat(features) for features in zip(*portions, strict=True)]
 
     def _in_portions(
-        self, source: ReadyTeacher, pictures: Float[Tensor, "samples size size"], where: torch.device
-    ) -> Iterator[Float16[Tensor, "some dim h w"]]:
-        """Yield the features of `pictures` in order, as many at once as memory holds."""
-        name, start = source.entry.name, 0
+        self,
+        sources: Sequence[ReadyTeacher],
+        pictures: Float[Tensor, "samples size size"],
+        where: torch.device,
+    ) -> Iterator[list[Float16[Tensor, "some _ _ _"]]]:
+        """Yield the features of `pictures` in order, of each of `sources`, as many at once as memory holds."""
+        name, start = sources[0].entry.name, 0
         self.at_once.setdefault(name, self.batch_size or pictures_at_once(pictures.shape[-1], self.device))
         while start < len(pictures):
             try:
-                features = self._forward(source, pictures[start : start + self.at_once[name]], where)
+                several = self._forward(sources, pictures[start : start + self.at_once[name]], where)
             except torch.OutOfMemoryError:
                 if self.at_once[name] == 1:
                     raise
@@ -83,16 +100,18 @@ class Looker:
                     "teacher %s: out of memory; going on with %d pictures at once", name, self.at_once[name]
                 )
                 continue
-            yield features
-            start += len(features)
+            yield several
+            start += len(several[0])
 
     def _forward(
-        self, source: ReadyTeacher, pictures: Float[Tensor, "some size size"], where: torch.device
-    ) -> Float16[Tensor, "some dim h w"]:
-        images = preprocess(source.entry, pictures).to(self.device)
-        teacher, is_bf16 = source.teacher.to(self.device), source.precision == "bf16"
+        self, sources: Sequence[ReadyTeacher], pictures: Float[Tensor, "some size size"], where: torch.device
+    ) -> list[Float16[Tensor, "some _ _ _"]]:
+        images = preprocess(sources[0].entry, pictures).to(self.device)
+        teacher, precision = sources[0].eye
+        teacher, is_bf16 = teacher.to(self.device), precision == "bf16"
         began = time.monotonic()
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=is_bf16):
-            features = teacher.feature_map(images).float().half().to(where)
+            seen = teacher.look(images)
+            several = [map_of(source.teacher, seen).float().half().to(where) for source in sources]
         self.forward_s += time.monotonic() - began
-        return features
+        return several

@@ -44,26 +44,39 @@ class _Scenes:
 
 
 def work_off(pool: Pool, jobs: Sequence[Job], looker: Looker, tell: Callable[[int, float], None]) -> None:
-    """Do `jobs` in order; jobs on the same samples that follow each other share the rendering.
+    """Do `jobs` in order; jobs on the same samples that follow each other share the rendering, and those of one eye the look.
 
     `tell` is called after each, once it is kept, with the number of jobs done and the seconds of the last one: all seconds together
-    are the time that passed. One job is kept while the next one is looked at; if that fails, the error is raised here.
+    are the time that passed; jobs that share a look share its seconds. What one look gave is kept while the next one goes on; if
+    that fails, the error is raised here.
     """
     groups = [list(group) for _, group in groupby(jobs, key=lambda job: job.samples)]
     last, done = time.monotonic(), 0
-    keeping: Future[float] | None = None
+    keeping: Future[list[float]] | None = None
     with ThreadPoolExecutor(max_workers=1) as ahead, ThreadPoolExecutor(max_workers=1) as behind:
         for group, scenes in _one_ahead(ahead, groups, lambda group: _render(pool, group)):
-            for job in group:
-                features = looker.look(job.source, scenes.pictures[job.size_px])
+            for together in _looks(group):
+                pictures = scenes.pictures[together[0].size_px]
+                features = looker.look_for([job.source for job in together], pictures)
                 before, last = last, time.monotonic()
                 if keeping is not None:
-                    tell(done, keeping.result())
-                keeping = behind.submit(_keep, job, features, scenes.coverage[job.cells], last - before)
-                done += 1
+                    done = _tell(tell, done, keeping.result())
+                keeping = behind.submit(_keep, together, features, scenes, last - before)
                 del features  # whoever keeps them lets go of them
         if keeping is not None:
-            tell(done, keeping.result())
+            _tell(tell, done, keeping.result())
+
+
+def _looks(group: Sequence[Job]) -> list[list[Job]]:
+    """Return the jobs of a group, those that follow each other and need but one look together."""
+    return [list(together) for _, together in groupby(group, key=lambda job: job.source.eye)]
+
+
+def _tell(tell: Callable[[int, float], None], done: int, kept: Sequence[float]) -> int:
+    """Tell of each job that is kept beside the `done` ones, by its seconds; return how many that are in all."""
+    for number, seconds in enumerate(kept, start=done + 1):
+        tell(number, seconds)
+    return done + len(kept)
 
 
 def _one_ahead(
@@ -91,10 +104,13 @@ def _render(pool: Pool, group: Sequence[Job]) -> _Scenes:
 
 
 def _keep(
-    job: Job,
-    features: Float[np.ndarray, "samples dim h w"],
-    coverage: Float[np.ndarray, "samples h w"],
+    together: Sequence[Job],
+    features: Sequence[Float[np.ndarray, "samples _ _ _"]],
+    scenes: _Scenes,
     seconds: float,
-) -> float:
-    job.keep(features, coverage, seconds=seconds)
-    return seconds
+) -> list[float]:
+    """Have kept what one look gave; return the seconds of each job."""
+    each_s = seconds / len(together)
+    for job, seen in zip(together, features, strict=True):
+        job.keep(seen, scenes.coverage[job.cells], seconds=each_s)
+    return [each_s] * len(together)

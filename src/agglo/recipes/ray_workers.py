@@ -12,6 +12,7 @@ import torch
 from agglo.config.schema import Recipe
 from agglo.core.errors import ConfigError, RunFolderError
 from agglo.core.progress import Progress, silent
+from agglo.distill import SUMMARY
 from agglo.features.extract import Filler, Work
 from agglo.features.looking import Looker, ReadyTeacher
 from agglo.features.pool import ONCE_THROUGH_BYTES
@@ -73,8 +74,7 @@ def require_ray() -> Any:
 
 def _hand_out(ray: Any, recipe: Recipe, work: Sequence[Work], workers: int, progress: Progress) -> None:
     ray.data.DataContext.get_current().enable_progress_bars = False
-    chunks = [work[start : start + BLOCKS_AT_ONCE] for start in range(0, len(work), BLOCKS_AT_ONCE)]
-    rows = [{"work": [list(each) for each in chunk]} for chunk in chunks]
+    rows = [{"work": [list(each) for each in chunk]} for chunk in chunks_of(work)]
     filled = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         Worker,
         fn_constructor_args=(recipe.model_dump_json(),),
@@ -85,6 +85,18 @@ def _hand_out(ray: Any, recipe: Recipe, work: Sequence[Work], workers: int, prog
     for row in filled.iter_rows():
         done += int(row["blocks"])
         progress(done, len(work), f"{workers} workers")
+
+
+def chunks_of(work: Sequence[Work]) -> list[list[Work]]:
+    """Return `work` in pieces of `BLOCKS_AT_ONCE`, one more where a map would be cut off from its summary, which needs no other
+    look."""
+    chunks: list[list[Work]] = []
+    for name, block in work:
+        is_seen = bool(chunks) and chunks[-1][-1] == (name.removesuffix(SUMMARY), block)
+        if not chunks or (len(chunks[-1]) >= BLOCKS_AT_ONCE and not is_seen):
+            chunks.append([])
+        chunks[-1].append((name, block))
+    return chunks
 
 
 class Worker:

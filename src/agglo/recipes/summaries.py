@@ -24,6 +24,6 @@ def sources_of(recipe: Recipe, *names: str) -> dict[str, ReadyTeacher]:
 
 
 def summarised(source: ReadyTeacher) -> ReadyTeacher:
-    """Return the same teacher, in the same precision, giving its summary; it looks once more for that."""
+    """Return the same teacher, in the same precision, giving its summary; a look at its map gives both."""
     identity = {**source.identity, "map": "summary"}
     return replace(source, teacher=SummaryTeacher(source.teacher), identity=identity)

@@ -1,7 +1,7 @@
 """A teacher's one vector per image, given as a map of one cell: so it is extracted, kept and learned from as any map is."""
 
 from dataclasses import replace
-from typing import final
+from typing import cast, final
 
 import torch
 from jaxtyping import Float
@@ -35,4 +35,21 @@ class SummaryTeacher(Teacher):
     def look(self, images: Float[Tensor, "batch 3 rows cols"]) -> TeacherFeatures:
         """Return the summary as a map; there is no other."""
         assert isinstance(self.encoder, Teacher)
-        return TeacherFeatures(self.encoder.summary(images)[:, :, None, None])
+        return TeacherFeatures(_as_map(self.encoder.summary(images)))
+
+
+def who_looks(teacher: Teacher) -> Teacher:
+    """Return whose look `teacher` needs: its own, or, of a summary, that of the teacher whose summary it is."""
+    return cast(Teacher, teacher.encoder) if isinstance(teacher, SummaryTeacher) else teacher
+
+
+def map_of(teacher: Teacher, seen: TeacherFeatures) -> Float[Tensor, "batch dim h w"]:
+    """Return what `teacher.feature_map` would give, of what `who_looks(teacher)` has seen."""
+    if not isinstance(teacher, SummaryTeacher):
+        return seen.map
+    assert seen.summary is not None
+    return _as_map(seen.summary)
+
+
+def _as_map(summary: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim 1 1"]:
+    return summary[:, :, None, None]
