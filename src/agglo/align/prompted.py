@@ -62,7 +62,7 @@ def prompted_loss(
         is_object = prompts["is_object"][:, kind]
         counted = Counted(prompts["usable_weight"][:, kind], prompts["object_weight"][:, kind])
         truth = batch["coverage"][rows, prompts["chosen"][:, kind]] * is_object[:, None, None]
-        labels = torch.tensor(meaning, device=rows.device).expand(len(rows), -1)
+        labels = torch.stack([torch.full_like(rows, each) for each in meaning], dim=1)
         first = decoder.answer(features, points, labels)
         where, label = correction(first.masks.detach(), truth, batch["inside"], prompts["draws"][:, kind])
         where = where * (decoder.image_size / truth.shape[-1])

@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 from typing import Literal, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from agglo.core.channels import grey_to_channels
 from agglo.core.errors import ConfigError, FeatureMismatch
 from agglo.core.shapes import StudentFeatures
 from agglo.students.catalogue import CATALOGUE, EMBED_DIM, StudentEntry
@@ -84,13 +84,7 @@ class Student(nn.Module):
 
     def preprocess(self, unit_images: Float[Tensor, "batch rows cols"]) -> Float[Tensor, "batch 3 rows cols"]:
         """Turn grey images in `[0, 1]` into input: three equal channels, normalised."""
-        mean = torch.tensor(self.entry.mean, dtype=unit_images.dtype, device=unit_images.device).view(
-            1, 3, 1, 1
-        )
-        deviation = torch.tensor(self.entry.std, dtype=unit_images.dtype, device=unit_images.device).view(
-            1, 3, 1, 1
-        )
-        return (unit_images.unsqueeze(1) - mean) / deviation
+        return grey_to_channels(unit_images, self.entry.mean, self.entry.std)
 
 
 def build_student(

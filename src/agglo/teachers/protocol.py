@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from agglo.core.channels import grey_to_channels
 from agglo.core.errors import FeatureMismatch
 from agglo.core.shapes import FeatureSpec, TeacherFeatures
 from agglo.teachers.entry import TeacherEntry
@@ -132,6 +133,4 @@ def preprocess(
         low = grey.amin(dim=(1, 2), keepdim=True)
         extent = grey.amax(dim=(1, 2), keepdim=True) - low
         grey = (grey - low) / torch.where(extent > 0, extent, torch.ones_like(extent))
-    mean = torch.tensor(entry.mean, dtype=grey.dtype, device=grey.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(entry.std, dtype=grey.dtype, device=grey.device).view(1, 3, 1, 1)
-    return (grey.unsqueeze(1) - mean).div_(deviation)
+    return grey_to_channels(grey, entry.mean, entry.std)
