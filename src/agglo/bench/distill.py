@@ -115,24 +115,27 @@ def _weighings(task: DistilTask, batch: Any) -> dict[str, Callable[[], None]]:
     given: dict[str, Any] = {}
 
     def keep(module: torch.nn.Module, arguments: tuple[Any, ...]) -> None:
-        given.update(zip(("embedding", "losses", "targets"), arguments, strict=True))
+        given.update(zip(("embedding", "losses", "targets", "inside"), arguments, strict=True))
 
     handle = task.balancer.register_forward_pre_hook(keep)
     with torch.no_grad():
         task(batch, 0)
     handle.remove()
-    embedding, losses, targets = given.values()
+    embedding, losses, targets, inside = given.values()
     sizes = Sizes(embedding.shape[1], tuple(target.shape[1] for target in targets))
     return {
         name: partial(
-            _weigh, make_balancer(name, sizes), embedding.requires_grad_(), losses.requires_grad_(), targets
+            _weigh,
+            make_balancer(name, sizes),
+            (embedding.requires_grad_(), losses.requires_grad_(), targets, inside),
         )
         for name in BALANCERS
     }
 
 
-def _weigh(balancer: Balancer, embedding: Any, losses: Any, targets: Any) -> None:
-    weights, own_loss = balancer(embedding, losses, targets)
+def _weigh(balancer: Balancer, given: tuple[Any, ...]) -> None:
+    embedding, losses, *_ = given
+    weights, own_loss = balancer(*given)
     ((weights * losses).sum(dim=1).mean() + own_loss).backward()
     embedding.grad = losses.grad = None
     balancer.zero_grad(set_to_none=True)

@@ -119,9 +119,10 @@ class AlignConfig(TrainingConfig):
 
     @model_validator(mode="after")
     def _features_teach_somebody(self) -> "AlignConfig":
-        if self.features_weight and self.encoder == "frozen":
+        if self.features_weight and (self.encoder == "frozen" or self.frozen_share == 1):
             raise ValueError(
-                "`features_weight` must go with `encoder: finetune`, got frozen: features could teach it nothing"
+                "`features_weight` must go with `encoder: finetune` and a `frozen_share` under 1, got an encoder that is frozen "
+                "to the end: features could teach it nothing"
             )
         return self
 

@@ -1,12 +1,13 @@
 """An alarm for agglomeration that no longer agglomerates: one teacher takes all the weight, or one is no longer learned from.
 
 It is raised from what is logged and from nothing else, so that a resumed training, and a report, see the same. It is for
-balancers that find their weights (not `balance.GIVEN`): who chose them, uniform or not, is not to be told of it.
+balancers that find their weights (not `balance.GIVEN`): who chose them, uniform or not, is not to be told of it. Of those that
+make up for losses of different scale (`balance.BY_SCALE`), a teacher's share of the weighted loss is judged in place of its weight.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from agglo.core.errors import TrainingCollapsed
 from agglo.core.runlog import RunLog, read_log
@@ -48,55 +49,75 @@ class Alarm:
             "dominates": f"the balancer gives nearly all weight to {self.teacher}: the others hardly count",
             "neglected": f"{self.teacher} has little weight, and the student no longer learns from it",
         }[self.kind]
-        return f"since step {self.step}, {found}; try `distill.balance: uniform`, or a regularised one"
+        return f"since step {self.step}, {found}; try `distill.balance: uniform`"
 
 
-def alarms_of(log: Sequence[Entry], *, steps: int) -> list[Alarm]:
+def alarms_of(log: Sequence[Entry], *, steps: int, is_by_scale: bool = False) -> list[Alarm]:
     """Return the alarms of a log of stage 1, one at most for every kind and teacher; none without teachers, or with one alone.
 
     Args:
         log: entries `{step, teachers: {name: {weight, cosine}}}` in order; others are passed over.
         steps: of the whole training.
+        is_by_scale: whether weights make up for losses of different scale; then entries have each teacher's `loss`, too.
     """
-    entries = [entry for entry in log if "teachers" in entry]
-    names = list(entries[-1]["teachers"]) if entries else []
+    looks = [_look(entry, is_by_scale=is_by_scale) for entry in log if "teachers" in entry]
+    names = list(looks[-1].shares) if looks else []
     if len(names) < 2:
         return []
-    found = [_dominates(entries, name, steps) for name in names]
-    found += [_neglected(entries, name, steps) for name in names]
+    found = [_dominates(looks, name, steps) for name in names]
+    found += [_neglected(looks, name, steps) for name in names]
     return [alarm for alarm in found if alarm is not None]
 
 
-def _dominates(entries: Sequence[Entry], name: str, steps: int) -> Alarm | None:
-    """Return an alarm where a weight has stayed over the threshold for long, up to the end of the log."""
-    highest = 1 - FLOOR * (len(entries[-1]["teachers"]) - 1)
+class _Look(NamedTuple):
+    """An entry of the log: how much each teacher counts, and how near the student is to it."""
+
+    step: int
+    shares: Mapping[str, float]
+    cosines: Mapping[str, float]
+
+
+def _look(entry: Entry, *, is_by_scale: bool) -> _Look:
+    teachers = entry["teachers"]
+    cosines = {name: each["cosine"] for name, each in teachers.items()}
+    if not is_by_scale:
+        return _Look(entry["step"], {name: each["weight"] for name, each in teachers.items()}, cosines)
+    weighted = {name: each["weight"] * each["loss"] for name, each in teachers.items()}
+    total = sum(weighted.values())
+    shares = {name: each / total if total else 1 / len(weighted) for name, each in weighted.items()}
+    return _Look(entry["step"], shares, cosines)
+
+
+def _dominates(looks: Sequence[_Look], name: str, steps: int) -> Alarm | None:
+    """Return an alarm where a share has stayed over the threshold for long, up to the end of the log."""
+    highest = 1 - FLOOR * (len(looks[-1].shares) - 1)
     limit = max(AT_LEAST, DOMINATES_OVER * highest)
-    stretch = _last_stretch(entries, lambda entry: entry["teachers"][name]["weight"] > limit)
-    return Alarm("dominates", name, stretch[0]["step"]) if _is_long(stretch, steps) else None
+    stretch = _last_stretch(looks, lambda look: look.shares[name] > limit)
+    return Alarm("dominates", name, stretch[0].step) if _is_long(stretch, steps) else None
 
 
-def _neglected(entries: Sequence[Entry], name: str, steps: int) -> Alarm | None:
-    """Return an alarm where a teacher of little weight has not come closer in the second half of the stretch."""
-    least = NEGLECTED_UNDER / len(entries[-1]["teachers"])
-    stretch = _last_stretch(entries, lambda entry: entry["teachers"][name]["weight"] < least)
+def _neglected(looks: Sequence[_Look], name: str, steps: int) -> Alarm | None:
+    """Return an alarm where a teacher of little share has not come closer in the second half of the stretch."""
+    least = NEGLECTED_UNDER / len(looks[-1].shares)
+    stretch = _last_stretch(looks, lambda look: look.shares[name] < least)
     if not _is_long(stretch, steps):
         return None
-    cosines = [entry["teachers"][name]["cosine"] for entry in stretch]
+    cosines = [look.cosines[name] for look in stretch]
     half = len(cosines) // 2
     rise = sum(cosines[half:]) / (len(cosines) - half) - sum(cosines[:half]) / half
-    return Alarm("neglected", name, stretch[0]["step"]) if rise < STALLED_UNDER else None
+    return Alarm("neglected", name, stretch[0].step) if rise < STALLED_UNDER else None
 
 
-def _last_stretch(entries: Sequence[Entry], holds: Callable[[Entry], bool]) -> Sequence[Entry]:
-    """Return the entries at the end of the log for which something holds without a break."""
-    first = len(entries)
-    while first > 0 and holds(entries[first - 1]):
+def _last_stretch(looks: Sequence[_Look], holds: Callable[[_Look], bool]) -> Sequence[_Look]:
+    """Return the looks at the end of the log for which something holds without a break."""
+    first = len(looks)
+    while first > 0 and holds(looks[first - 1]):
         first -= 1
-    return entries[first:]
+    return looks[first:]
 
 
-def _is_long(stretch: Sequence[Entry], steps: int) -> bool:
-    return len(stretch) >= LEAST_ENTRIES and stretch[-1]["step"] - stretch[0]["step"] >= LONG * steps
+def _is_long(stretch: Sequence[_Look], steps: int) -> bool:
+    return len(stretch) >= LEAST_ENTRIES and stretch[-1].step - stretch[0].step >= LONG * steps
 
 
 class AlarmHook:
@@ -110,6 +131,7 @@ class AlarmHook:
         is_stopping: bool,
         tell: Callable[[str], None],
         kinds: Sequence[Kind] = KINDS,
+        is_by_scale: bool = False,
     ) -> None:
         """Go on from what the log already holds.
 
@@ -119,8 +141,9 @@ class AlarmHook:
             is_stopping: whether an alarm ends the training.
             tell: called with every new alarm in words.
             kinds: of alarms that count.
+            is_by_scale: as for `alarms_of`.
         """
-        self.kinds = kinds
+        self.kinds, self.is_by_scale = kinds, is_by_scale
         self.log, self.every, self.is_stopping, self.tell = log, every, is_stopping, tell
         self.entries = list(read_log(log.path)) if log.path.exists() else []
         self.raised = {
@@ -135,7 +158,7 @@ class AlarmHook:
         )
         if len(self.entries) % max(1, state.steps // self.every // LOOKS) and not state.is_last:
             return
-        for alarm in alarms_of(self.entries, steps=state.steps):
+        for alarm in alarms_of(self.entries, steps=state.steps, is_by_scale=self.is_by_scale):
             if alarm.kind not in self.kinds or (alarm.kind, alarm.teacher) in self.raised:
                 continue
             self.raised.add((alarm.kind, alarm.teacher))

@@ -10,6 +10,7 @@ balancer.safetensors  how teachers were weighed at the end, for who goes on dist
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -135,7 +136,11 @@ def save_heads(task: DistilTask, plans: Mapping[str, HeadPlan], path: Path, *, i
     kept: dict[str, Any] = {}
     for name, target in task.targets().items():
         can_fold = is_foldable(target.normaliser)
-        new = folded(target.head, target.normaliser) if can_fold else with_affine_end(target.head)
+        head, normaliser = (
+            deepcopy(target.head).cpu(),
+            deepcopy(target.normaliser).cpu(),
+        )  # where there is float64
+        new = folded(head, normaliser) if can_fold else with_affine_end(head)
         kept[name] = {**asdict(plans[name]), "is_folded": can_fold}
         state |= {
             f"{name}/{key}": value.detach().cpu().contiguous() for key, value in new.state_dict().items()

@@ -1,9 +1,11 @@
 """Whether the student's embedding still has something to say: figures against its own collapse, made only where they are logged."""
 
 from collections.abc import Callable
+from itertools import count
+from math import gcd
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 MOST_TOKENS = 1024
@@ -40,7 +42,7 @@ def figures_of(
         inside: how much of every cell shows the picture; padding counts nothing.
     """
     cols, cells = inside.shape[2], inside[0].numel()
-    picked = torch.arange(0, inside.numel(), -(-inside.numel() // MOST_TOKENS), device=embedding.device)
+    picked = _spread(inside.numel(), embedding.device)
     image, cell = picked // cells, picked % cells
     tokens = embedding.detach()[image, :, cell // cols, cell % cols].float()
     counts = inside.flatten()[picked].float()
@@ -48,6 +50,15 @@ def figures_of(
         "embedding/effective_rank": lambda: effective_rank(tokens, counts),
         "embedding/variance": lambda: mean_variance(tokens, counts),
     }
+
+
+def _spread(total: int, device: torch.device) -> Int[Tensor, " tokens"]:
+    """Return up to `MOST_TOKENS` different ones of `total` numbers, evenly over images, rows and columns.
+
+    Steps of a golden section of the whole, without a factor in common with it: steps of a power of two would go down a few columns.
+    """
+    step = next(step for step in count(round(0.618 * total) | 1, 2) if gcd(step, total) == 1)
+    return torch.arange(min(total, MOST_TOKENS), device=device) * step % total
 
 
 def _covariance(

@@ -23,10 +23,11 @@ def with_affine_end(head: Head) -> Head:
     layers = copy.deepcopy(head.layers)
     if isinstance(layers[-1], nn.Linear):
         return Head(*layers, on_map=copy.deepcopy(head.on_map))
-    dim = next(layer.out_features for layer in reversed(layers) if isinstance(layer, nn.Linear))
-    same = nn.Linear(dim, dim)
+    last = next(layer for layer in reversed(layers) if isinstance(layer, nn.Linear))
+    dim, device = last.out_features, last.weight.device
+    same = nn.Linear(dim, dim, device=device)
     with torch.no_grad():
-        same.weight.copy_(torch.eye(dim))
+        same.weight.copy_(torch.eye(dim, device=device))
         same.bias.zero_()
     return Head(*layers, same, on_map=copy.deepcopy(head.on_map))
 

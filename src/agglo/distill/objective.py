@@ -147,7 +147,7 @@ class DistilTask(Task):
         for name, distance in distances.items():
             losses[self.names.index(name)] = losses[self.names.index(name)] + distance
         image_losses = torch.stack(losses, dim=1)
-        weights, own_loss = self.balancer(embedding, image_losses, targets)
+        weights, own_loss = self.balancer(embedding, image_losses, targets, batch["inside"])
         student_loss = (weights * image_losses).sum(dim=1).mean()
         scalars = {"balancer_loss": own_loss.detach()}
         for place, name in enumerate(self.names):

@@ -1,7 +1,8 @@
 """Teachers that look at each batch while the student learns from it, in place of a store.
 
 They stand beside the task and not in it: nothing of them is trained, averaged or written into a checkpoint. What they see is
-rounded to float16, as a store would have kept it, so that both routes give the same student within rounding.
+rounded to float16, as a store would have kept it, so that with the same normaliser both routes give the same student within
+rounding.
 """
 
 from collections.abc import Mapping

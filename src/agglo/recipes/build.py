@@ -24,7 +24,7 @@ from agglo.recipes.decoders import prompt_options as prompt_options
 from agglo.recipes.distil_parts import shares_of, summary_names, task_of
 from agglo.recipes.norms import norm_problems, with_norms
 from agglo.recipes.sources import columns_of, require_stored
-from agglo.recipes.teacher_decoder import check_drawing, drawing_of
+from agglo.recipes.teacher_decoder import check_decoder_on_hand, check_drawing, drawing_of
 from agglo.recipes.teachers import missing_weights as missing_weights
 from agglo.recipes.teachers import own_identity, own_precision, teacher_entry, weights_sha256
 from agglo.students import CATALOGUE as STUDENTS
@@ -97,7 +97,7 @@ def check_inputs(recipe: Recipe) -> None:
         lambda: locate(STUDENTS[recipe.student.name], recipe.student.init), "student.init: "
     )
     if not problems:
-        problems += _refusals(lambda: drawing_of(recipe), "distill.through_decoder: ")
+        problems += _refusals(lambda: check_decoder_on_hand(recipe), "distill.through_decoder: ")
     if problems:
         raise ConfigError("\n".join([f"{recipe.name}: {len(problems)} missing", *problems]))
 

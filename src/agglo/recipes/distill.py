@@ -9,7 +9,7 @@ from agglo.config.schema import Recipe
 from agglo.core.runlog import RunLog, read_log
 from agglo.distill import DistilTask, HeadPlan, OnlineTask, save_heads
 from agglo.distill.alarm import KINDS, AlarmHook, Kind
-from agglo.distill.balance import GIVEN
+from agglo.distill.balance import BY_SCALE, GIVEN
 from agglo.distill.distilled import (
     BALANCER_FILE,
     HEADS_FILE,
@@ -141,6 +141,7 @@ def alarm_for(
         is_stopping=config.on_collapse == "stop",
         tell=_log.warning,
         kinds=kinds,
+        is_by_scale=config.balance in BY_SCALE,
     )
 
 

@@ -12,6 +12,7 @@ from agglo.decoders import PromptDecoder
 from agglo.distill import Drawing, ThroughDecoder
 from agglo.recipes.teachers import teacher_entry, weights_file
 from agglo.teachers import spec_of
+from agglo.teachers.finding import locate
 from agglo.teachers.sam2_decoder import read_decoder
 from agglo.teachers.weights import load_strict
 
@@ -84,9 +85,23 @@ def drawing_of(recipe: Recipe) -> Drawing | None:
     chosen = check_drawing(recipe)
     entry = teacher_entry(chosen)
     input_px = spec_of(entry, input_px=chosen.input_px).input_px
-    decoder = sam2_decoder(weights_file(chosen), input_px=input_px, map_name=entry.map)
+    file = locate(
+        entry, chosen.weights
+    )  # who has extracted has it; who found the features made fetches it now
+    assert file is not None  # a SAM 2 needs one
+    decoder = sam2_decoder(file, input_px=input_px, map_name=entry.map)
     loss = ThroughDecoder(decoder, input_px=input_px, prompts=config.prompts, clicks=config.clicks)
     return Drawing(config.teacher, loss, config.weight)
+
+
+def check_decoder_on_hand(recipe: Recipe) -> None:
+    """Look whether `drawing_of` will find what it needs, as far as that is here: a file that extraction is to fetch is not.
+
+    Raises:
+        ConfigError, WeightsError: see `drawing_of`.
+    """
+    if recipe.distill.through_decoder is not None and weights_file(check_drawing(recipe)).exists():
+        drawing_of(recipe)
 
 
 def check_drawing(recipe: Recipe) -> TeacherConfig:

@@ -21,6 +21,8 @@ def wait_for(device: torch.device) -> None:
     """Return once a GPU has done all it was told to, so that a clock read next counts its work; nothing is left to do on a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Device:
     """What to train on.
 
     Attributes:
-        accelerator: `cpu`, `cuda`, `mps`, or `auto` (the best that is there).
+        accelerator: `cpu`, `cuda`, `mps`, or `auto`: a CUDA GPU where there is one, else the CPU. Nothing was ever run on an Apple
+            GPU, so that must be asked for.
         precision: `auto` is bf16 autocast on a GPU that has it and fp32 elsewhere.
         threads: CPU threads for torch; 0 leaves its choice. Bit-equal results need the same number.
     """
@@ -46,7 +49,7 @@ class Device:
         """
         there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         if self.accelerator == "auto":
-            return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+            return torch.device("cuda" if there["cuda"] else "cpu")
         if not there.get(self.accelerator, False):
             found = ", ".join(name for name, is_there in there.items() if is_there)
             raise ConfigError(

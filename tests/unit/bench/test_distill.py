@@ -18,9 +18,10 @@ def test_every_balancer_is_timed_on_what_a_step_gave_it() -> None:
     assert list(works) == list(BALANCERS)
     for name, work in works.items():
         arguments: tuple[Any, ...] = work.args  # type: ignore[attr-defined]
-        balancer, embedding, losses, targets = arguments
+        balancer, (embedding, losses, targets, inside) = arguments
         assert isinstance(balancer, Balancer), name
         assert losses.shape == (BATCH, len(DIMS))
         assert [target.shape[1] for target in targets] == [dim for dim, _ in DIMS.values()]
+        assert inside.shape[0] == BATCH
         work()
         assert embedding.grad is None, "a round leaves nothing to the next one"

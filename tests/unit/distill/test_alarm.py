@@ -62,6 +62,27 @@ def test_one_teacher_alone_raises_nothing() -> None:
     assert alarms_of(log, steps=STEPS) == []
 
 
+SCALES = (0.01, 1.0)  # of the losses of two teachers
+BY_SCALE = {  # name: (weights, what is raised: (kind, teacher))
+    "made up for": ((0.99, 0.01), []),
+    "not made up for": ((0.5, 0.5), [("dominates", "b"), ("neglected", "a")]),
+    "nothing is left to learn": ((0.0, 0.0), []),
+}
+
+
+@pytest.mark.parametrize(("weights", "expected"), BY_SCALE.values(), ids=BY_SCALE)
+def test_weights_that_make_up_for_scale_are_judged_by_what_they_weigh(
+    weights: tuple[float, float], expected: list[tuple[str, str]]
+) -> None:
+    teachers = {
+        name: {"weight": weight, "loss": loss, "cosine": 0.3}
+        for name, weight, loss in zip("ab", weights, SCALES, strict=True)
+    }
+    log = [{"step": 10 * place, "teachers": teachers} for place in range(1, 21)]
+    found = alarms_of(log, steps=STEPS, is_by_scale=True)
+    assert [(alarm.kind, alarm.teacher) for alarm in found] == expected
+
+
 class Nothing(Task):
     """A task that nobody trains."""
 

@@ -140,6 +140,31 @@ def test_keys_of_teachers_look_at_their_maps() -> None:
     assert torch.equal(learned(embedding, losses, [targets[0] + 5, *targets[1:]])[0], before)
 
 
+@pytest.mark.parametrize("name", BALANCERS)
+def test_padding_says_nothing(name: str) -> None:
+    embedding, losses, targets = seen()
+    inside = torch.ones(5, 6, 6)
+    inside[:, :, 3:] = 0  # the right of the embedding's 2 x 2 cells, and of the teachers' 3 x 3
+    found = []
+    for padding in (0.0, 50.0):
+        torch.manual_seed(0)
+        balancer = make_balancer(name, SIZES)
+        maps = [embedding.detach().clone(), *(target.clone() for target in targets)]
+        maps[0][..., 1:] += padding
+        for target in maps[1:]:
+            target[..., 2:] += padding
+        with under_way(Part(tuple(range(5)), batch_size=5, number=0, num_samples=5, seed=0)):
+            found.append(balancer(maps[0], losses.detach(), maps[1:], inside)[0])
+    torch.testing.assert_close(*found)
+
+
+def test_of_all_of_a_picture_the_plain_mean_is_taken() -> None:
+    torch.manual_seed(0)
+    balancer = make_balancer("attention-of-teachers-as-printed", SIZES)
+    given = seen()
+    torch.testing.assert_close(balancer(*given, torch.ones(5, 4, 4))[0], balancer(*given)[0])
+
+
 @pytest.mark.parametrize("name", ["mlp-shared", "mlp-shared-as-printed"])
 def test_a_shared_network_knows_no_teacher_but_by_its_loss(name: str) -> None:
     torch.manual_seed(0)

@@ -47,3 +47,17 @@ def test_few_tokens_are_carried_and_they_are_copies() -> None:
     assert len(tokens) == MOST_TOKENS
     assert not tokens.requires_grad
     assert tokens.untyped_storage().nbytes() == MOST_TOKENS * 6 * 4
+
+
+@pytest.mark.parametrize(
+    "shape", [(16, 64, 64), (32, 64, 64), (8, 32, 32), (32, 32, 32), (5, 37, 48), (1, 8, 8)]
+)
+def test_the_tokens_looked_at_are_spread_over_images_rows_and_columns(shape: tuple[int, int, int]) -> None:
+    images, rows, cols = shape
+    place = torch.stack(torch.meshgrid(*(torch.arange(side) for side in shape), indexing="ij"), dim=1).float()
+    make = figures_of(place, torch.ones(shape))["embedding/variance"]
+    seen = next(cell.cell_contents for cell in make.__closure__ if cell.cell_contents.ndim == 2)
+    assert len({tuple(each) for each in seen.tolist()}) == min(MOST_TOKENS, images * rows * cols)
+    for axis, side in enumerate(shape):
+        counts = torch.bincount(seen[:, axis].long(), minlength=side)
+        assert counts.min() > 0.4 * counts.float().mean(), f"axis {axis}: {counts.tolist()}"

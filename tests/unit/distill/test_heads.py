@@ -7,7 +7,7 @@ import torch
 from agglo.core.errors import FeatureMismatch
 from agglo.core.seeds import generator
 from agglo.distill import HEADS, folded, make_head
-from agglo.distill.folding import is_foldable
+from agglo.distill.folding import is_foldable, with_affine_end
 from agglo.features import NORMALISERS, Codec, Moments, Storage, make_normaliser
 
 DIM = 20
@@ -86,3 +86,8 @@ def test_what_forgets_lengths_cannot_be_folded(codec: Storage | None) -> None:
         match=r"only an affine normalisation folds .*; distil with another `distill.normalise`",
     ):
         folded(make_head("mlp", student_dim=6, teacher_dim=DIM, hidden_dim=16), normaliser)
+
+
+def test_a_layer_that_is_added_lies_where_the_head_does() -> None:
+    made = make_head("eq2", student_dim=6, teacher_dim=DIM, hidden_dim=16).to("meta")
+    assert {parameter.device.type for parameter in with_affine_end(made).parameters()} == {"meta"}

@@ -76,9 +76,12 @@ def test_a_teacher_that_takes_over_is_told_of_in_the_joint_stage(tmp_path: Path)
     assert joint_alarm(load_recipe(RECIPE, ["distill.balance=uniform"])) is None
 
 
-def test_features_for_an_encoder_that_stands_still_are_refused() -> None:
-    with pytest.raises(ConfigError, match="must go with `encoder: finetune`, got frozen"):
-        load_recipe(RECIPE, ["align.features_weight=0.5", "align.encoder=frozen"])
+@pytest.mark.parametrize("frozen", ["align.encoder=frozen", "align.frozen_share=1"])
+def test_features_for_an_encoder_that_stands_still_are_refused(frozen: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"must go with `encoder: finetune`.*, got an encoder that is frozen to the end"
+    ):
+        load_recipe(RECIPE, ["align.features_weight=0.5", frozen])
 
 
 def test_features_of_one_teacher_after_the_other_are_refused() -> None:

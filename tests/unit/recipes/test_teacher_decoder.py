@@ -28,7 +28,7 @@ from agglo.distill import (
 )
 from agglo.features import Moments, make_normaliser
 from agglo.recipes.build import check_names
-from agglo.recipes.teacher_decoder import drawing_of, sam2_decoder
+from agglo.recipes.teacher_decoder import check_decoder_on_hand, drawing_of, sam2_decoder
 from agglo.students import build_student
 from agglo.teachers import Teacher, build_from_entry
 from tiny_teachers import MAKERS, tiny_entry
@@ -261,3 +261,17 @@ def test_masks_are_learned_through_the_teachers_own_decoder(
     gradients = [torch.autograd.grad(each.total, [first])[0] for each in (outcome, without)]
     assert not torch.allclose(*gradients), "masks teach the student something that features do not"
     assert all(parameter.grad is None for parameter in decoder.parameters())
+
+
+def test_a_file_that_extraction_is_to_fetch_is_not_asked_for_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    recipe = recipe_drawing("teacher: sam2.1-t", "teachers=[{name: sam2.1-t}, {name: lab-dino}]")
+    check_decoder_on_hand(recipe)
+    with pytest.raises(WeightsError, match=r"teacher sam2\.1-t needs its weights .*HF_HUB_OFFLINE=0"):
+        drawing_of(recipe)
+    (tmp_path / "whole.pt").write_bytes(b"no SAM 2")
+    given = f"teachers=[{{name: sam2.1-t, weights: {tmp_path / 'whole.pt'}}}]"
+    with pytest.raises(WeightsError):
+        check_decoder_on_hand(recipe_drawing("teacher: sam2.1-t", given))

@@ -49,10 +49,13 @@ BALANCERS: Mapping[str, Callable[[Sizes], Balancer]] = {
 GIVEN = frozenset({"uniform", "static", "random", "sequential"})
 """Those whose weights do not follow from what is learned: somebody chose them, chance draws them, or turns are taken."""
 
+BY_SCALE = frozenset({"adaloss", "uncertainty"})
+"""Those that make up for losses of different scale: their weights may differ by any factor while all teachers count alike."""
+
 
 def make_balancer(name: str, sizes: Sizes) -> Balancer:
     """Return balancer `name` for teachers and a student of these sizes."""
     return BALANCERS[name](sizes)
 
 
-__all__ = ["BALANCERS", "GIVEN", "AttentionBalancer", "Balancer", "Sizes", "make_balancer"]
+__all__ = ["BALANCERS", "BY_SCALE", "GIVEN", "AttentionBalancer", "Balancer", "Sizes", "make_balancer"]

@@ -9,6 +9,7 @@ from agglo.distill.balance.protocol import (
     Balancer,
     Embedding,
     ImageLosses,
+    Inside,
     OwnLoss,
     RunningLosses,
     Sizes,
@@ -26,7 +27,9 @@ class UniformBalancer(Balancer):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         return torch.full_like(losses, 1 / losses.shape[1]), losses.new_zeros(())
 
 
@@ -41,7 +44,9 @@ class StaticBalancer(Balancer):
         equal = (1 / sizes.num_teachers,) * sizes.num_teachers
         self.register_buffer("shares", torch.tensor(sizes.shares or equal))
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         return self.shares.expand_as(losses).clone(), losses.new_zeros(())
 
 
@@ -52,7 +57,9 @@ class RandomBalancer(Balancer):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         weights = normals_of_batch(losses.shape[1], losses.device).softmax(dim=0)
         return weights.expand_as(losses).clone(), losses.new_zeros(())
 
@@ -65,7 +72,9 @@ class AdaLossBalancer(Balancer):
         super().__init__()
         self.running = RunningLosses(sizes.num_teachers)
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         inverse = 1 / self.running(losses)
         return (inverse / inverse.sum()).expand_as(losses).clone(), losses.new_zeros(())
 
@@ -82,7 +91,9 @@ class TeacherDropBalancer(Balancer):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         if not self.training:
             return torch.full_like(losses, 1 / losses.shape[1]), losses.new_zeros(())
         counts = (uniforms_of_images(len(losses), losses.shape[1], losses.device) < self.KEPT).to(
@@ -107,7 +118,9 @@ class SequentialBalancer(Balancer):
         self.steps = sizes.steps
         self.register_buffer("taken", torch.zeros((), dtype=torch.long))
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         part, teachers = current_part(), losses.shape[1]
         if self.training and (part is None or part.number == 0):  # parts of one batch are one step
             self.taken += 1

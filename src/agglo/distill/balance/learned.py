@@ -16,12 +16,14 @@ from agglo.distill.balance.protocol import (
     Balancer,
     Embedding,
     ImageLosses,
+    Inside,
     OwnLoss,
     RunningLosses,
     Sizes,
     Targets,
     Weights,
 )
+from agglo.distill.grids import resized
 from agglo.train.team import mean_over_batch
 
 FLOOR = 0.05
@@ -63,16 +65,34 @@ class _Attention(nn.Module):
         makers = [nn.Linear(dim, sizes.embed_dim, bias=False) for dim in sizes.teacher_dims]
         self.makers = nn.ModuleList(makers) if has_teacher_keys else None
 
-    def forward(self, embedding: Embedding, targets: Targets) -> Float[Tensor, "batch teachers"]:
-        query = self.query(embedding.float().mean(dim=(2, 3)))
+    def forward(
+        self, embedding: Embedding, targets: Targets, inside: Inside | None
+    ) -> Float[Tensor, "batch teachers"]:
+        query = self.query(_mean_of_picture(embedding, inside))
         keys = self.keys.expand(len(query), -1, -1)
         if self.makers is not None:
             made = [
-                maker(target.float().mean(dim=(2, 3)))
+                maker(_mean_of_picture(target, inside))
                 for maker, target in zip(self.makers, targets, strict=True)
             ]
             keys = keys + torch.stack(made, dim=1)
         return torch.einsum("be,bte->bt", query, keys) / keys.shape[-1] ** 0.5
+
+
+def _mean_of_picture(
+    maps: Float[Tensor, "batch dim h w"], inside: Inside | None
+) -> Float[Tensor, "batch dim"]:
+    """Return the mean over the cells of a map by how much each shows of the picture."""
+    if inside is None:
+        return maps.float().mean(dim=(2, 3))
+    shares = resized(inside[:, None], _grid_of(maps))[:, 0]
+    shares = shares / shares.sum(dim=(1, 2), keepdim=True).clamp_min(1e-6)
+    return torch.einsum("bdhw,bhw->bd", maps.float(), shares)
+
+
+def _grid_of(maps: Float[Tensor, "batch dim h w"]) -> tuple[int, int]:
+    rows, cols = maps.shape[2:]
+    return rows, cols
 
 
 def regularised(
@@ -104,7 +124,9 @@ class MlpBalancer(Balancer):
         self.running = RunningLosses(sizes.num_teachers)
         self.temperature, self.floor = temperature, floor
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         relative = losses.detach() / self.running(losses)
         return regularised(self.logits(relative), relative, temperature=self.temperature, floor=self.floor)
 
@@ -120,7 +142,9 @@ class PrintedMlpBalancer(Balancer):
         super().__init__()
         self.logits = _Mlp(sizes.num_teachers, is_shared=is_shared)
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         return self.logits(losses).softmax(dim=1), losses.new_zeros(())
 
 
@@ -143,9 +167,11 @@ class AttentionBalancer(Balancer):
         self.running = RunningLosses(sizes.num_teachers, momentum)
         self.temperature, self.floor = temperature, floor
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         relative = losses.detach() / self.running(losses)
-        logits = self.logits(embedding.detach(), [target.detach() for target in targets])
+        logits = self.logits(embedding.detach(), [target.detach() for target in targets], inside)
         return regularised(logits, relative, temperature=self.temperature, floor=self.floor)
 
 
@@ -157,8 +183,10 @@ class PrintedAttentionBalancer(Balancer):
         super().__init__()
         self.logits = _Attention(sizes, has_teacher_keys=has_teacher_keys)
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
-        return self.logits(embedding, targets).softmax(dim=1), losses.new_zeros(())
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
+        return self.logits(embedding, targets, inside).softmax(dim=1), losses.new_zeros(())
 
 
 @final
@@ -173,8 +201,14 @@ class AmtmlBalancer(Balancer):
         self.latents = nn.Parameter(1 + torch.randn(sizes.num_teachers, sizes.embed_dim) * KEY_DEVIATION)
         self.score = nn.Linear(sizes.embed_dim, 1, bias=False)
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
-        pooled = embedding.float().amax(dim=(2, 3))
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
+        cells = embedding.float()
+        if inside is not None:
+            is_padding = resized(inside[:, None], _grid_of(embedding)) == 0
+            cells = cells.masked_fill(is_padding, -torch.inf)
+        pooled = cells.amax(dim=(2, 3))
         logits = self.score(pooled[:, None] * self.latents).squeeze(-1)
         return logits.softmax(dim=1), losses.new_zeros(())
 
@@ -193,7 +227,9 @@ class UncertaintyBalancer(Balancer):
         super().__init__()
         self.log_variances = nn.Parameter(torch.full((sizes.num_teachers,), self.FIRST))
 
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         mean = mean_over_batch(losses.detach())
         own_loss = 0.5 * (mean * (-self.log_variances).exp() + self.log_variances).sum()
         weights = (-self.log_variances).softmax(dim=0).detach()

@@ -18,6 +18,7 @@ Weights = Float[Tensor, "batch teachers"]
 ImageLosses = Float[Tensor, "batch teachers"]
 Embedding = Float[Tensor, "batch embed h w"]
 OwnLoss = Float[Tensor, ""]
+Inside = Float[Tensor, "batch rows cols"]
 Targets = Sequence[Float[Tensor, "batch ..."]]
 
 
@@ -48,17 +49,21 @@ class Balancer(nn.Module, ABC):
 
     What it decides from is the mean over the images of all processes (`mean_over_batch`), and what it draws is the batch's or an
     image's (`train/part.py`), so that processes never drift apart. Where a batch is cut into parts (`accumulate`), it sees one
-    after the other: what is an image's own is as it would be without, and what is the batch's is that of the parts so far.
+    after the other: what is an image's own is as it would be without; what is the batch's is the part's, but running losses end up
+    as they would have without.
     """
 
     @abstractmethod
-    def forward(self, embedding: Embedding, losses: ImageLosses, targets: Targets) -> tuple[Weights, OwnLoss]:
+    def forward(
+        self, embedding: Embedding, losses: ImageLosses, targets: Targets, inside: Inside | None = None
+    ) -> tuple[Weights, OwnLoss]:
         """Return weights and the balancer's own loss (0 where nothing is learned by one).
 
         Args:
             embedding: of the student.
             losses: of each image, for each teacher.
             targets: the normalised map `[batch, dim, h, w]` of each teacher.
+            inside: how much of every cell of some grid shows the picture, for who looks at maps; all by default.
 
         Returns:
             Weights of every image, which sum to 1 (on the mean over the batch), without gradient unless the form is one that is
