@@ -124,8 +124,8 @@ def teach(folder: Path, steps: int) -> None:
 
 
 @torch.no_grad()
-def compare(folder: Path, distilled: Path, out: Path, frames: int) -> None:
-    """Ask for masks of test frames of the run in `folder`, from both kinds of features; write what came out and draw some."""
+def compare(folder: Path, distilled: Path, frames: int) -> dict[str, object]:
+    """Ask for masks of test frames of the run in `folder`, from both kinds of features; return what came out and draw some."""
     run = Run(load_recipe(folder / "recipe.yaml", [f"out={folder}"]))
     (config,) = (teacher for teacher in run.recipe.teachers if teacher.name == TEACHER)
     assert config.weights is not None
@@ -170,19 +170,11 @@ def compare(folder: Path, distilled: Path, out: Path, frames: int) -> None:
     }
     keys = ("student_teacher", "teacher_truth", "student_truth")
     mean = {key: float(np.mean([row[key] for row in rows.values()])) for key in keys}
-    write_json(
-        out,
-        {
-            "what": "PHANTOM; Dice of masks for tight boxes by one decoder, from lab-sam's features and from the student's",
-            "frames": len(chosen),
-            "mean": mean,
-            "structures": rows,
-            "environment": environment(),
-        },
-    )
     Image.fromarray(np.vstack(panels)).save(distilled / "as-teacher.png")
+    sys.stdout.write(f"{distilled}\n")
     for name, row in [*rows.items(), ("mean", mean)]:
         sys.stdout.write(f"{name:12s} " + "  ".join(f"{key} {row[key]:.3f}" for key in keys) + "\n")
+    return {"frames": len(chosen), "mean": mean, "structures": rows}
 
 
 def _grey(run: Run, index: int, px: int) -> Tensor:
@@ -228,7 +220,7 @@ def main() -> None:
     )
     comparing.add_argument("run", type=Path, help="folder of a run that distilled from the whole file")
     comparing.add_argument(
-        "--distilled", type=Path, help="folder of student and heads; by default RUN/distill"
+        "--distilled", type=Path, nargs="+", help="folders of students and heads; by default RUN/distill"
     )
     comparing.add_argument("--out", type=Path, default=Path("results/as-teacher.json"))
     comparing.add_argument("--frames", type=int, default=60)
@@ -236,7 +228,12 @@ def main() -> None:
     if options.verb == "teach":
         teach(options.work, options.steps)
     else:
-        compare(options.run, options.distilled or options.run / "distill", options.out, options.frames)
+        found = {
+            folder.name: compare(options.run, folder, options.frames)
+            for folder in options.distilled or [options.run / "distill"]
+        }
+        what = "PHANTOM; Dice of masks for tight boxes by one decoder, from lab-sam's features and from the student's"
+        write_json(options.out, {"what": what, "students": found, "environment": environment()})
 
 
 if __name__ == "__main__":
