@@ -14,6 +14,7 @@ from agglo.ablate.learn import Choice, labelled_patients, learn, masks_of, tuned
 from agglo.ablate.probe import budget_of
 from agglo.core.errors import RunFolderError
 from agglo.core.files import fingerprint, read_json, write_json
+from agglo.core.locks import locked
 from agglo.core.runlog import RunLog, read_log
 from agglo.evaluate.aggregate import headline, patient_matrix
 from agglo.evaluate.bootstrap import macro_mean
@@ -60,7 +61,8 @@ def make_cell(ground: Ground, cell: Cell) -> dict[str, Any]:
     tests = {}
     log = plan.grid.out / "log.jsonl"
     for tested in ground.tests:
-        log_scoring(RunLog(log), cell.name, tested)
+        with locked(log.with_name(".log.lock"), on_wait=lambda holder: None):  # opening a log mends it
+            log_scoring(RunLog(log), cell.name, tested)
         scored = score_frames(
             look, tested.dataset, tested.indices, rules, progress=ground.tell(f"score {tested.name}")
         )

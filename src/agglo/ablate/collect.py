@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from agglo.ablate.cell import cell_file
-from agglo.ablate.grid import COLUMNS, Plan
+from agglo.ablate.grid import COLUMNS, FROM_MASKS, Plan
 from agglo.core.errors import RunFolderError
 from agglo.core.files import read_json
 from agglo.evaluate.arms import MIN_SEEDS, Difference, Seeds, difference, figure, with_holm
+
+UNEQUAL_OVER = 0.1
+"""Share by which wall times that are to be equal may differ before a table says so."""
 
 Cells = Mapping[tuple[str, str, int, int], Mapping[str, Any]]
 """Contents of cell files by arm, column, labelled patients and seed."""
@@ -215,6 +218,26 @@ def _arm_facts(plan: Plan, cells: Cells, name: str) -> dict[str, Any]:
     }
 
 
+def _unequal_times(plan: Plan, cells: Cells) -> list[str]:
+    """Return which arms on masks alone took another wall time than the arm whose time they were given, its encoder trained too."""
+    spent = {key: sum(content["wall_s"].values()) for key, content in cells.items()}
+    notes = []
+    for arm in (name for name, arm in plan.grid.arms.items() if arm.kind in FROM_MASKS):
+        ratios = [
+            spent[key] / spent[equal]
+            for key in cells
+            if key[0] == arm
+            for equal in [(plan.grid.equal_to, "finetune", *key[2:])]
+            if spent.get(equal)
+        ]
+        if ratios and abs(np.mean(ratios) - 1) > UNEQUAL_OVER:
+            notes.append(
+                f"{arm} was planned for the wall time of {plan.grid.equal_to} by step times, and took {np.mean(ratios):.2f} of it "
+                f"({min(ratios):.2f} to {max(ratios):.2f}): the machine was not equally busy."
+            )
+    return notes
+
+
 def _notes(plan: Plan, cells: Cells) -> list[str]:
     notes = []
     seeds = {seed for *_, seed in cells}
@@ -225,6 +248,7 @@ def _notes(plan: Plan, cells: Cells) -> list[str]:
     if untried := [name for name, arm in plan.grid.arms.items() if len(plan.grid.rates_of(arm)) == 1]:
         whose = "all arms" if len(untried) == len(plan.grid.arms) else ", ".join(untried)
         notes.append(f"Set beforehand, not chosen on val: the learning rate of {whose}.")
+    notes += _unequal_times(plan, cells)
     missing = len(plan.cells()) - len(cells)
     if missing:
         notes.append(f"{missing} of {len(plan.cells())} cells are not there.")

@@ -241,8 +241,10 @@ class Plan:
         arm, grid, recipe = self.grid.arms[cell.arm], self.grid, self.recipe_of(cell)
         phantoms = [recipe.data.phantom, *(each.phantom for each in recipe.evaluate.also)]
         held_out = [each.held_out for each in recipe.evaluate.also if each.held_out]
+        norm = recipe.supervised.norm if arm.kind == "supervised" else "auto"
         settings = {
             "recipe": _deciding(recipe),
+            **({} if norm == "auto" else {"norm": norm}),
             "phantoms": [cohort_of(each).identity for each in phantoms if each],
             "held_out": [held_out_cohort(name).identity for name in held_out],
             "pool_seed": self.values.get("seed", 0) if arm.kind in FROM_POOL else None,

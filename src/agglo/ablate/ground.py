@@ -1,5 +1,6 @@
 """What all cells of a grid share, made once: data, test sets, the teachers' features, and each distilled student."""
 
+import logging
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 from agglo.ablate.grid import Plan
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
+from agglo.core.locks import locked
 from agglo.distill import DistilSource, save_heads
 from agglo.distill.distilled import (
     BALANCER_FILE,
@@ -34,6 +36,7 @@ from agglo.recipes.run import run as run_stages
 from agglo.recipes.sources import distil_source, require_stored
 from agglo.train import Place, Watch, fit
 
+_log = logging.getLogger(__name__)
 CALIBRATION_BATCHES = 8
 CALIBRATION_SAMPLES = 16
 
@@ -104,8 +107,15 @@ class Ground:
                     [store.samples.dataset, list(store.samples.frames), store.samples.seed]
                 ),
                 "seed": seed,
+                **({} if recipe.device.precision == "auto" else {"precision": recipe.device.precision}),
             }
         )
+        with locked(folder / ".lock", on_wait=wait_for_another):
+            self._distil(arm, recipe, folder, identity)
+        return file, read_json(done)
+
+    def _distil(self, arm: str, recipe: Recipe, folder: Path, identity: str) -> None:
+        done, file, store, seed = folder / "done.json", folder / STUDENT_FILE, self.features[1], recipe.seed
         if not (done.exists() and file.exists() and read_json(done)["identity"] == identity):
             source = self.source(recipe)
             plan = build.plan(recipe.distill, seed=seed, num_samples=len(source))
@@ -120,7 +130,6 @@ class Ground:
             facts = {"identity": identity, "steps": plan.steps, "wall_s": round(state.wall_s, 2)}
             write_json(done, facts)
             (folder / "checkpoint.pt").unlink(missing_ok=True)
-        return file, read_json(done)
 
     def calibration(self, recipe: Recipe, student: Any) -> Iterator[Tensor]:
         """Yield batches of preprocessed training views, by which an untrained encoder's norms are calibrated."""
@@ -133,3 +142,8 @@ class Ground:
                 for index in chosen[start : start + CALIBRATION_SAMPLES]
             ]
             yield student.preprocess(torch.stack(views))
+
+
+def wait_for_another(holder: str) -> None:
+    """Say that another process is at what several cells need."""
+    _log.warning("waiting for %s, which makes what this cell needs, too", holder)

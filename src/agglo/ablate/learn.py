@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from agglo.ablate.grid import FROM_MASKS, Cell
-from agglo.ablate.ground import Ground
+from agglo.ablate.ground import Ground, wait_for_another
 from agglo.ablate.probe import budget_of
 from agglo.ablate.unet import UNet, UNetTask
 from agglo.align import AlignTask, JointTask, MaskSource
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
+from agglo.core.locks import locked
 from agglo.core.runlog import read_log
 from agglo.core.seeds import seed_of
 from agglo.recipes import build
@@ -100,15 +101,8 @@ def tuned_rate(ground: Ground, cell: Cell) -> dict[str, Any]:
         return {"chosen": rates[0], "tried": {}}
     path = grid.out / "tuned" / f"{cell.arm}-{cell.column}.json"
     identity = ground.plan.identity(trial)
-    if not path.exists() or read_json(path)["identity"] != identity:
-        tried: dict[str, Any] = {}
-        for rate in rates:
-            folder = grid.out / "work" / f"tune-{cell.arm}-{cell.column}-{rate:g}"
-            tried[f"{rate:g}"] = asdict(learn(ground, trial, rate, folder)[1])
-        best = max(tried.values(), key=lambda each: -1.0 if each["val_dice"] is None else each["val_dice"])
-        write_json(path, {"identity": identity, "chosen": best["learning_rate"], "tried": tried})
-        for rate in rates:
-            shutil.rmtree(grid.out / "work" / f"tune-{cell.arm}-{cell.column}-{rate:g}", ignore_errors=True)
+    with locked(path.with_name(f".{path.stem}.lock"), on_wait=wait_for_another):
+        _try_rates(ground, trial, path, identity)
     content = read_json(path)
     return {
         "chosen": content["chosen"],
@@ -116,6 +110,21 @@ def tuned_rate(ground: Ground, cell: Cell) -> dict[str, Any]:
         "patients": grid.tune_patients,
         "seed": grid.seeds[0],
     }
+
+
+def _try_rates(ground: Ground, cell: Cell, path: Path, identity: str) -> None:
+    """Write which rate is best for a cell into `path`, unless that is there."""
+    grid = ground.plan.grid
+    rates = grid.rates_of(grid.arms[cell.arm])
+    if not path.exists() or read_json(path)["identity"] != identity:
+        tried: dict[str, Any] = {}
+        for rate in rates:
+            folder = grid.out / "work" / f"tune-{cell.arm}-{cell.column}-{rate:g}"
+            tried[f"{rate:g}"] = asdict(learn(ground, cell, rate, folder)[1])
+        best = max(tried.values(), key=lambda each: -1.0 if each["val_dice"] is None else each["val_dice"])
+        write_json(path, {"identity": identity, "chosen": best["learning_rate"], "tried": tried})
+        for rate in rates:
+            shutil.rmtree(grid.out / "work" / f"tune-{cell.arm}-{cell.column}-{rate:g}", ignore_errors=True)
 
 
 def masks_of(task: Learner, size_px: int) -> Masks:

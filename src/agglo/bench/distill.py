@@ -1,8 +1,8 @@
 """What the training loop costs over the bare mathematics: a whole distilling step against one on a batch in memory.
 
-The whole step reads the store, renders views, collates, seeds, sets the rate, averages weights, checks, logs. The bare one is the
-same student, heads, loss, backward pass and optimizer. Both go in turn on the same weights, and so do all balancers, on what the
-recipe's own one was given in a step.
+The whole step reads the store, renders views, collates, seeds, sets the rate, averages weights, checks, logs; several are timed
+in a row, so that they wait for their batches as in a training. The bare one is the same student, heads, loss, backward pass and
+optimizer. Both go in turn on the same weights, and so do all balancers, on what the recipe's own one was given in a step.
 """
 
 import tempfile
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from agglo.bench.timing import in_turn, ratio, summary
+from agglo.bench.timing import IN_A_ROW, each_of, in_turn, pause, ratio, summary
 from agglo.config.schema import PhantomConfig, Recipe
 from agglo.core.runlog import RunLog
 from agglo.distill import BALANCERS, Balancer, DistilSource, DistilTask, Sizes, make_balancer
@@ -79,10 +79,11 @@ def _bench(phantom: Path, recipe: Recipe, rounds: int, tell: Tell) -> dict[str, 
     works_and_weighings = {**works, **_weighings(task, next(batches))}
     shown = tell(f"steps at {recipe.student.input_px} px")
     times = in_turn(works_and_weighings, rounds=rounds, warmup=2, progress=shown)
+    times["whole_step"] = each_of(times["whole_step"])
     return {
         "batch_size": plan.batch_size,
         "teachers": list(sources),
-        **{name: summary(times[name]) for name in works},
+        **{name: summary(times[name]) for name in ("whole_step", "bare_step")},
         "whole_over_bare": ratio(times["whole_step"], times["bare_step"]),
         "balancers": {
             name: {**summary(times[name]), "over_bare": ratio(times[name], times["bare_step"])}
@@ -95,11 +96,11 @@ def _bench(phantom: Path, recipe: Recipe, rounds: int, tell: Tell) -> dict[str, 
 def _steps(
     training: Training, plan: Plan, batches: Iterator[Any], log: RunLog
 ) -> dict[str, Callable[[], None]]:
-    """Return what takes a whole step, and what takes a bare one on a batch in memory, on the same weights."""
+    """Return what takes whole steps in a row, and what takes a bare one on a batch in memory, on the same weights."""
     hooks, kept = make_hooks(log, plan, Watch()), next(batches)
 
     def whole() -> None:
-        training.run(batches, replace(plan, steps=training.state.step + 1), hooks)
+        training.run(batches, replace(plan, steps=training.state.step + IN_A_ROW), hooks)
 
     def bare() -> None:
         training.task.train()
@@ -107,7 +108,7 @@ def _steps(
         training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
 
-    return {"whole_step": whole, "bare_step": bare}
+    return {"whole_step": whole, "pause": pause, "bare_step": bare}
 
 
 def _weighings(task: DistilTask, batch: Any) -> dict[str, Callable[[], None]]:

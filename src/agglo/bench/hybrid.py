@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agglo.bench.distill import FRAMES, NEVER_S, PATIENTS
-from agglo.bench.timing import in_turn, ratio, summary
+from agglo.bench.timing import IN_A_ROW, each_of, in_turn, pause, ratio, summary
 from agglo.config.schema import Recipe
 from agglo.core.runlog import RunLog
 from agglo.recipes import build
@@ -40,7 +40,14 @@ def bench_hybrid(*, rounds: int, tell: Tell = tell_nobody) -> dict[str, Any]:
             if mode == "stored":
                 facts = run.stages["extract"].facts
                 extraction_ms = 1000 * float(facts["wall_s"]) / int(facts["samples"])
-        times = in_turn(works, rounds=rounds, progress=tell("steps"))
+        paused = {
+            "stored": works["stored"],
+            "pause": pause,
+            "online": works["online"],
+            "another pause": pause,
+        }
+        found = in_turn(paused, rounds=rounds, progress=tell("steps"))
+    times = {mode: each_of(found[mode]) for mode in works}
     extra_ms = (statistics.median(times["online"]) - statistics.median(times["stored"])) / BATCH
     return {
         "teachers": list(TEACHERS),
@@ -70,7 +77,7 @@ def _recipe(folder: Path, mode: str) -> Recipe:
 
 
 def _step(run: Run) -> Callable[[], None]:
-    """Return what takes one step more of the run's distilling, batch and log included."""
+    """Return what takes some steps more of the run's distilling, batches and log included."""
     recipe, (pool, store) = run.recipe, pool_and_store(run)
     source = distil_source(recipe, pool, store, run.dataset, run.split["train"])
     plan = build.plan(recipe.distill, seed=0, num_samples=len(source))
@@ -80,6 +87,6 @@ def _step(run: Run) -> Callable[[], None]:
     hooks = make_hooks(RunLog(run.folder / "distill" / "log.jsonl"), plan, Watch())
 
     def step() -> None:
-        training.run(batches, replace(plan, steps=training.state.step + 1), hooks)
+        training.run(batches, replace(plan, steps=training.state.step + IN_A_ROW), hooks)
 
     return step

@@ -15,6 +15,22 @@ def milliseconds(work: Callable[[], Any]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+IN_A_ROW = 4
+"""Steps of a training that are timed together: the next batch is prepared ahead of a step, so one alone would never wait for it."""
+PAUSE_S = 0.5
+"""For what is still being prepared then; it would slow whatever comes next."""
+
+
+def pause() -> None:
+    """Let what goes on behind the scenes come to its end."""
+    time.sleep(PAUSE_S)
+
+
+def each_of(times: list[float]) -> list[float]:
+    """Return the milliseconds of one step of each `IN_A_ROW`."""
+    return [spent / IN_A_ROW for spent in times]
+
+
 def in_turn(
     works: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1, progress: Progress = silent
 ) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from agglo.ablate.grid import Plan
+    from agglo.ablate.grid import Cell, Plan
 
 GridFile = Annotated[Path, typer.Argument(help="a grid file, such as recipes/baselines-phantom.yaml")]
 Changes = Annotated[
@@ -57,29 +57,32 @@ def ablate(
 
 
 def _list(plan: "Plan", only: str) -> None:
-    from agglo.ablate.cell import is_done
-    from agglo.ablate.engine import cell_s, estimate, pending
+    from agglo.ablate.cell import cell_file
+    from agglo.ablate.engine import estimate, pending
 
     left = pending(plan, only)
     for cell in plan.cells(only):
-        lack = plan.lack_of(cell.arm)
-        state = (
-            "done"
-            if is_done(plan, cell)
-            else f"not available: {lack}"
-            if lack
-            else f"about {cell_s(plan, cell):.0f} s"
-        )
-        print(f"{cell.name:<36} {state}")
+        print(f"{cell.name:<36} {_state(plan, cell)}")
     parts = estimate(plan, left)
     cells = plan.cells(only)
-    lacking = sum(plan.lack_of(cell.arm) is not None and not is_done(plan, cell) for cell in cells)
+    lacking = sum(plan.lack_of(cell.arm) is not None and not cell_file(plan, cell).exists() for cell in cells)
     gone = f"; {lacking} are not available" if lacking else ""
     print(
         f"\n{len(left)} of {len(cells)} cells are left{gone}: about {parts.total_s / 60:.0f} min by step times measured here "
         f"(distilling {parts.distilling_s / 60:.0f}, choosing rates {parts.tuning_s / 60:.0f}, cells {parts.cells_s / 60:.0f}), "
         "besides making data and extracting features"
     )
+
+
+def _state(plan: "Plan", cell: "Cell") -> str:
+    from agglo.ablate.cell import cell_file, is_done
+    from agglo.ablate.engine import cell_s
+
+    if lack := plan.lack_of(
+        cell.arm
+    ):  # of weights that are not here nobody can tell whether a cell was made from them
+        return "done elsewhere" if cell_file(plan, cell).exists() else f"not available: {lack}"
+    return "done" if is_done(plan, cell) else f"about {cell_s(plan, cell):.0f} s"
 
 
 def _collect(plan: "Plan") -> None:

@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float, Float16, Float32, Int8
 from agglo.core.errors import StoreError
 from agglo.core.files import fingerprint, read_json, sha256_of, write_atomic, write_json, write_json_once
 from agglo.features.codec import Codec, Codes
+from agglo.features.marker import is_marked, is_stale, read_marker
 from agglo.features.moments import (
     Moments,
     load_mask,
@@ -99,9 +100,18 @@ class Column:
         """Return the samples of `block`."""
         return range(block * BLOCK_SAMPLES, min(len(self.samples), (block + 1) * BLOCK_SAMPLES))
 
-    def missing_blocks(self) -> list[int]:
-        """Return the blocks that are not there yet, in order."""
+    def unmarked_blocks(self) -> list[int]:
+        """Return the blocks without a marker, in order."""
         return [block for block in range(self.num_blocks) if not self.marker_file(block).exists()]
+
+    def missing_blocks(self) -> list[int]:
+        """Return the blocks that are not there yet, in order: without a marker, or with one that is not (or no longer) theirs.
+
+        Raises:
+            StoreError: a marker is damaged.
+        """
+        unmarked = set(self.unmarked_blocks())
+        return [block for block in range(self.num_blocks) if block in unmarked or self._is_stale(block)]
 
     def write_block(
         self,
@@ -176,6 +186,7 @@ class Column:
         """
         block = sample // BLOCK_SAMPLES
         if block not in self._whole_blocks:
+            _ = self.codec  # what is lacking may be that
             raise StoreError(
                 f"block {block} of {self.folder.name} is not extracted yet; run the extraction to its end first"
             )
@@ -226,9 +237,8 @@ class Column:
         """What the pilot and all blocks that are there have cost."""
         markers = [self.marker_file(block) for block in sorted(self._whole_blocks)]
         pilot = self.folder / "pilot.json"
-        return float(
-            sum(read_json(file)["seconds"] for file in [*markers, *([pilot] if pilot.exists() else [])])
-        )
+        own = read_json(pilot)["seconds"] if pilot.exists() else 0.0
+        return float(own + sum(read_marker(file)["seconds"] for file in markers))
 
     def marker_file(self, block: int) -> Path:
         """Return where the marker of `block` lies; without it the block does not exist."""
@@ -270,16 +280,12 @@ class Column:
             )
         require_finite(features, where, self.folder.name)
 
+    def _is_stale(self, block: int) -> bool:
+        marker = read_marker(self.marker_file(block))  # codes without their codec mean nothing
+        return self.needs_pilot or is_stale(marker, self.fingerprint, len(self.block_range(block)))
+
     def _is_there(self, block: int, sha256: str) -> bool:
-        marker = self.marker_file(block)
-        if not marker.exists():
-            return False
-        if read_json(marker)["sha256"] != sha256:
-            raise StoreError(
-                f"block {block} of {self.folder.name} is there with other content than is to be written (from two machines that "
-                f"round differently?), and is left as it is; delete {marker} to write it anew"
-            )
-        return True
+        return is_marked(self.marker_file(block), sha256, self.fingerprint, len(self.block_range(block)))
 
     @cached_property
     def _whole_blocks(self) -> frozenset[int]:

@@ -23,7 +23,7 @@ from agglo.features.online import OnlineColumn, folder_of
 from agglo.features.pilot import Pilot
 from agglo.features.pipeline import Job, work_off
 from agglo.features.pool import Pool
-from agglo.features.precision import agreement_in, require_safe
+from agglo.features.precision import is_answered, require_safe
 from agglo.features.store import FeatureStore
 
 _log = logging.getLogger(__name__)
@@ -104,8 +104,8 @@ class Filler:
 
     def _require_safe(self, folders: Mapping[str, Path]) -> None:
         """Ask for teachers in bfloat16 whether they may, before a column of theirs is made; of several processes one asks."""
-        doubtful = [name for name in folders if self.sources[name].precision != "fp32"]
-        if all(agreement_in(folders[name]) for name in doubtful):
+        doubtful = [name for name in folders if not is_answered(folders[name], self.sources[name])]
+        if not doubtful:
             return
         with locked(self.folder / ".pilot.lock", on_wait=_wait_for_pilot):
             for name in doubtful:

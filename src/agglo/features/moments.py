@@ -70,7 +70,7 @@ class Moments:
     @staticmethod
     def load(path: Path) -> "Moments":
         """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # numpy leaves a damaged one open
             return Moments(int(file["count"]), file["mean"], _whole(file["scatter"], len(file["mean"])))
 
 

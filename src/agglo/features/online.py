@@ -5,6 +5,7 @@ pilot looked at (`pilot.json`), and the statistics (`moments.npz`). How it looks
 """
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -104,13 +105,19 @@ class OnlineColumn:
         """Return the frozen statistics.
 
         Raises:
-            StoreError: the pilot has not come to its end.
+            StoreError: the pilot has not come to its end, or the file is damaged.
         """
         if self.needs_pilot:
             raise StoreError(
                 f"the pilot of the online teacher {self.folder.name} is not at its end; run the extraction to its end first"
             )
-        return Moments.load(self.moments_file)
+        try:
+            return Moments.load(self.moments_file)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as problem:
+            raise StoreError(
+                f"the statistics of the online teacher {self.folder.name} cannot be read ({problem}); delete {self.folder} "
+                "to have them made anew, and distil anew what was tied to them"
+            ) from problem
 
 
 def folder_of(store: Path, name: str) -> Path:

@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import Float16
 
 from agglo.core.errors import FeatureMismatch
-from agglo.core.files import read_json, write_json
+from agglo.core.files import fingerprint, read_json, write_json
 from agglo.features.looking import Looker, ReadyTeacher
 from agglo.features.moments import Moments, shows_picture
 from agglo.features.pool import Pool
-from agglo.features.requantise import token_cosines
+from agglo.features.requantise import PRECISION, token_cosines
 
+OF = "of"
 JUDGED_VIEWS = 16
 LEAST_COSINE = 0.999
 """Least mean cosine of single tokens, centred: what int8 codes are asked to keep, too."""
@@ -56,7 +57,7 @@ def require_safe(folder: Path, name: str, pool: Pool, source: ReadyTeacher, look
     Raises:
         FeatureMismatch: what it sees differs too much from what it sees in float32; nothing is written.
     """
-    if source.precision == "fp32" or agreement_in(folder) is not None:
+    if is_answered(folder, source):
         return
     found = measure(pool, source, Looker(looker.device, looker.batch_size))
     if not found.is_safe:
@@ -65,13 +66,31 @@ def require_safe(folder: Path, name: str, pool: Pool, source: ReadyTeacher, look
             f"{GREATEST_ERROR}), but over {found.views} views the cosine is {found.cosine_mean:.5f} and the error "
             f"{found.relative_error:.3f}; remove its `precision: bf16`"
         )
-    write_json(folder / "precision.json", asdict(found))
+    write_json(folder / PRECISION, {**asdict(found), OF: fingerprint(dict(source.identity))})
+
+
+def is_answered(folder: Path, source: ReadyTeacher) -> bool:
+    """Return whether nothing need be measured: of float32, of what was measured, and where there is a column already.
+
+    Whoever made the column was asked then; whether it is this teacher's, the column says itself.
+    """
+    if source.precision == "fp32" or any((folder / name).exists() for name in ("column.json", "online.json")):
+        return True
+    return _identity_in(folder) == fingerprint(dict(source.identity))
 
 
 def agreement_in(folder: Path) -> dict[str, Any] | None:
     """Return the figures that are kept in `folder`; None where there are none."""
-    file = folder / "precision.json"
-    return dict(read_json(file)) if file.exists() else None
+    file = folder / PRECISION
+    if not file.exists():
+        return None
+    return {name: value for name, value in read_json(file).items() if name != OF}
+
+
+def _identity_in(folder: Path) -> str | None:
+    """Return of which teacher the figures in `folder` are."""
+    file = folder / PRECISION
+    return read_json(file).get(OF) if file.exists() else None
 
 
 def measure(pool: Pool, source: ReadyTeacher, looker: Looker) -> Agreement:

@@ -14,15 +14,17 @@ import numpy as np
 from jaxtyping import Float
 
 from agglo.core.errors import StoreError
-from agglo.core.files import fingerprint, read_json, write_json_once
+from agglo.core.files import fingerprint, read_json, write_json, write_json_once
 from agglo.core.progress import Progress, silent
 from agglo.features.codec import Codec, Storage
 from agglo.features.column import Column
+from agglo.features.marker import read_marker
 from agglo.features.moments import load_mask
 from agglo.features.spec import ColumnSpec
 from agglo.features.store import FeatureStore
-from agglo.features.verify import UNFINISHED
+from agglo.features.verify import REPLACED, UNFINISHED
 
+PRECISION = "precision.json"
 LOOKED_AT = 64
 """Views by which a new column is compared with the one it was made from."""
 
@@ -131,10 +133,17 @@ def _begun(folder: Path, spec: ColumnSpec, source: Column) -> Column:
     write_json_once(folder / "column.json", spec.to_json())
     _require_same(folder, spec, source)
     column.describe_array()
+    _take_along(source.folder / PRECISION, folder / PRECISION)
     if column.needs_pilot:
         codec = source.codec or Codec.fit(source.moments(), spec.storage)
         codec.save_once(column.codec_file)
     return column
+
+
+def _take_along(file: Path, to: Path) -> None:
+    """Copy a file, if there is one."""
+    if file.exists():
+        write_json(to, read_json(file))
 
 
 def _require_same(folder: Path, spec: ColumnSpec, source: Column) -> None:
@@ -150,7 +159,7 @@ def _require_same(folder: Path, spec: ColumnSpec, source: Column) -> None:
 def _copy_block(source: Column, column: Column, block: int) -> None:
     kept = np.stack([source.read(sample) for sample in source.block_range(block)])
     mask = load_mask(source.moments_file(block), (len(kept), *source.grid))
-    told = read_json(source.marker_file(block))
+    told = read_marker(source.marker_file(block))
     facts = {name: float(told.get(name, 0.0)) for name in ("seconds", "clipped")}
     if source.codec is None and column.codec is not None:
         kept, facts["clipped"] = column.codec.encode(kept.astype(np.float32))
@@ -158,7 +167,7 @@ def _copy_block(source: Column, column: Column, block: int) -> None:
 
 
 def _aside(store: FeatureStore, teacher: str) -> Path:
-    return store.folder / UNFINISHED / f"{fingerprint(teacher)}-replaced"
+    return store.folder / UNFINISHED / f"{fingerprint(teacher)}{REPLACED}"
 
 
 def _remove_if_empty(folder: Path) -> None:

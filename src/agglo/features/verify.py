@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agglo.core.errors import StoreError
-from agglo.core.files import is_temporary, read_json, sha256_of
+from agglo.core.files import fingerprint, is_temporary, sha256_of
 from agglo.features.column import Column
+from agglo.features.marker import is_stale, read_marker
+from agglo.features.online import OnlineColumn
 from agglo.features.store import FeatureStore
 
 Kind = Literal["missing", "damaged", "foreign", "leftover", "codec"]
 UNFINISHED = "unfinished"
-"""Folder of columns that are being requantised."""
+"""Folder of columns that are being requantised, put aside or removed."""
+DROPPED, REPLACED = "-dropped", "-replaced"
+"""Ends of the names, there, of columns that are being removed, or have been put aside for the one that takes their place."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,23 @@ class Problem:
 def verify(store: FeatureStore) -> list[Problem]:
     """Read every byte of a store; return what is wrong, by column and block, leftover files last."""
     found = [problem for name in store.teachers for problem in verify_column(store.column(name))]
-    return found + list(_leftovers(store))
+    return found + list(_online_problems(store)) + list(_leftovers(store))
+
+
+def _online_problems(store: FeatureStore) -> Iterator[Problem]:
+    """Yield which teachers that look at each batch anew have lost the statistics that a student is tied to."""
+    for name in OnlineColumn.names(store.folder):
+        column = OnlineColumn.open(store.folder, store.samples, name)
+        try:
+            if not column.needs_pilot:
+                column.moments()
+        except StoreError as problem:
+            yield Problem("damaged", f"online/{name}", None, str(problem))
 
 
 def verify_column(column: Column) -> list[Problem]:
     """Read every byte of a column; return what is missing, damaged or of another column."""
-    missing = column.missing_blocks()
+    missing = column.unmarked_blocks()
     there = sorted(set(range(column.num_blocks)) - set(missing))
     if text := _codec_problem(column, has_blocks=bool(there)):
         return [Problem("codec", column.folder.name, None, f"{text}, and without it codes mean nothing")]
@@ -81,15 +96,17 @@ def _codec_problem(column: Column, *, has_blocks: bool) -> str:
 def _block_problem(column: Column, block: int) -> tuple[Kind, str] | None:
     marker_file, shard = column.marker_file(block), column.shard_file(block)
     try:
-        marker = dict(read_json(marker_file))
-        sha256, size = str(marker["sha256"]), marker.get("bytes")
-    except (ValueError, KeyError, TypeError):
+        marker = read_marker(marker_file)
+    except StoreError:
         return "damaged", f"its marker ({marker_file.name}) is damaged"
+    sha256, size = str(marker["sha256"]), marker.get("bytes")
     if marker.get("column", column.fingerprint) != column.fingerprint:
         return (
             "foreign",
             "was made by another teacher, with other preprocessing, or with another codec than its column",
         )
+    if is_stale(marker, column.fingerprint, expected := len(column.block_range(block))):
+        return "damaged", f"it has {marker['samples']} of its {expected} samples: the store has grown since"
     if not shard.exists():
         return "damaged", "its features are gone"
     found = shard.stat().st_size
@@ -132,8 +149,22 @@ def _leftovers(store: FeatureStore) -> Iterator[Problem]:
             )
     unfinished = store.folder / UNFINISHED
     for folder in sorted(unfinished.iterdir()) if unfinished.exists() else ():
-        text = f"{UNFINISHED}/{folder.name} is a column that `agglo store requantise` has begun: go on with it, or prune"
-        yield Problem("leftover", None, None, text, (folder,))
+        yield _unfinished(store, folder)
+
+
+def _unfinished(store: FeatureStore, folder: Path) -> Problem:
+    """Say what a column outside of the others is; one that was put aside is kept until another one has its place."""
+    where = f"{UNFINISHED}/{folder.name}"
+    if folder.name.endswith(DROPPED):
+        return Problem("leftover", None, None, f"{where} is what is left of a removed column", (folder,))
+    if not folder.name.endswith(REPLACED):
+        text = f"{where} is a column that `agglo store requantise` has begun: go on with it, or prune"
+        return Problem("leftover", None, None, text, (folder,))
+    if folder.name.removesuffix(REPLACED) in map(fingerprint, store.teachers):
+        text = f"{where} is a column that has been replaced: the same `agglo store requantise --replace` removes it, or prune"
+        return Problem("leftover", None, None, text, (folder,))
+    text = f"{where} is a column that was put aside to be replaced: run the same `agglo store requantise --replace` again"
+    return Problem("leftover", None, None, text)
 
 
 def prune(store: FeatureStore) -> tuple[list[Problem], int]:
@@ -152,11 +183,17 @@ def drop_column(store: FeatureStore, teacher: str) -> int:
     Raises:
         StoreError: there is none of this name.
     """
-    folder = store.column(teacher).folder
-    freed = _remove(
-        folder / "column.json"
-    )  # without it the column does not exist, whatever a kill leaves of the rest
-    return freed + _remove(folder)
+    folder, aside = (
+        store.column(teacher).folder,
+        store.folder / UNFINISHED / f"{fingerprint(teacher)}{DROPPED}",
+    )
+    freed = _remove(aside)  # of a removal that was killed
+    aside.parent.mkdir(exist_ok=True)
+    folder.rename(aside)  # at once: of half a column, what is left would be taken for another one's
+    freed += _remove(aside)
+    if not any(aside.parent.iterdir()):
+        aside.parent.rmdir()
+    return freed
 
 
 def _remove(path: Path) -> int:

@@ -11,7 +11,7 @@ from agglo.core.files import write_atomic
 from agglo.core.progress import Progress, silent
 from agglo.predict.inputs import Reading, is_phantom, notes_for, sort_inputs
 from agglo.predict.measure import Moment, Watch, area_rows, frame_row
-from agglo.predict.model_folder import weights_sha256
+from agglo.predict.model_folder import model_sha256
 from agglo.predict.predictor import Predictor, load
 from agglo.predict.tables import Tables
 from agglo.predict.video import finished, identity, mark_done, predict_video
@@ -61,15 +61,17 @@ def predict_files(
     if device is not None:
         predictor = predictor.to(device)
     images, videos = sort_inputs(inputs)
-    call = _Call(predictor, weights_sha256(model), out, reading or Reading())
+    call = _Call(predictor, model_sha256(model), out, reading or Reading())
     tables = Tables(out)
     try:
         if images:
             call.images(images, tables, tell("predict"))
         for number, path in enumerate(videos, start=1):
             call.video(path, tables, tell(f"{number} of {len(videos)}"), warn)
-    finally:
-        tables.finish()
+    except BaseException:
+        tables.finish(suffix=".partial")  # what an earlier call has left whole stays
+        raise
+    tables.finish()
     if call.problems:
         kind = "inputs" if videos else "images"
         raise ImageError(

@@ -115,9 +115,10 @@ def load_model(folder: Path) -> Model:
     return model
 
 
-def weights_sha256(folder: Path) -> str:
-    """Return the SHA-256 that a model folder states for its weights; `load_model` checks that it is true."""
-    return str(read_json(folder / "config.json")["weights_sha256"])
+def model_sha256(folder: Path) -> str:
+    """Return the SHA-256 of a model folder's `config.json`, thresholds and all; it states that of the weights, which `load_model`
+    checks."""
+    return sha256_of(folder / "config.json")
 
 
 def _parts(model: Model) -> nn.ModuleDict:

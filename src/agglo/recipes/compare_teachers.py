@@ -7,6 +7,7 @@ import numpy as np
 
 from agglo.core.errors import StoreError
 from agglo.core.progress import Progress, silent
+from agglo.distill import SUMMARY
 from agglo.evaluate.complement import Comparison, Seen, compare
 from agglo.evaluate.similarity import Spectrum
 from agglo.features import Column, FeatureStore
@@ -24,7 +25,7 @@ def compare_teachers(folder: Path, picture: Path, *, progress: Progress = silent
         StoreError: there is no store in `folder`, no whole column in it, or fewer than eight views that statistics count.
     """
     store = FeatureStore.open(folder)
-    names = [name for name in store.teachers if not store.column(name).missing_blocks()]
+    names = whole_maps(store)
     samples = store.samples.spread(VIEWS)
     if not names or len(samples) < LEAST_VIEWS:
         raise StoreError(
@@ -48,6 +49,12 @@ def compare_teachers(folder: Path, picture: Path, *, progress: Progress = silent
         "verdict": verdict(found),
         "teachers": found.to_json(),
     }
+
+
+def whole_maps(store: FeatureStore) -> list[str]:
+    """Return the whole columns of maps; a summary is no teacher of its own, and says nothing of places."""
+    maps = [name for name in store.teachers if not name.endswith(SUMMARY)]
+    return [name for name in maps if not store.column(name).missing_blocks()]
 
 
 def _seen(column: Column, samples: tuple[int, ...], is_masked: bool) -> Seen:

@@ -5,9 +5,8 @@ The run folder must be on a disk that all workers share. `RAY_ADDRESS` says whic
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from agglo.config.schema import Recipe
 from agglo.core.errors import ConfigError, RunFolderError
@@ -75,16 +74,40 @@ def require_ray() -> Any:
 def _hand_out(ray: Any, recipe: Recipe, work: Sequence[Work], workers: int, progress: Progress) -> None:
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = [{"work": [list(each) for each in chunk]} for chunk in chunks_of(work)]
+    whole = Recipe.model_validate(
+        _absolute(recipe.model_dump())
+    )  # workers may have been started in another folder
     filled = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         Worker,
-        fn_constructor_args=(recipe.model_dump_json(),),
+        fn_constructor_args=(whole.model_dump_json(),),
         compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
-        num_gpus=1 if torch.cuda.is_available() else 0,
+        num_gpus=1 if ray.cluster_resources().get("GPU") else 0,
     )
     done = 0
-    for row in filled.iter_rows():
-        done += int(row["blocks"])
-        progress(done, len(work), f"{workers} workers")
+    try:
+        for row in filled.iter_rows():
+            done += int(row["blocks"])
+            progress(done, len(work), f"{workers} workers")
+    except ray.exceptions.RayError as problem:
+        raise RunFolderError(
+            f"a worker of Ray could not go on: {_innermost(problem)}; what is whole is kept, and the same command goes on"
+        ) from problem
+
+
+def _absolute(value: Any) -> Any:
+    """Return settings with every relative path made absolute."""
+    if isinstance(value, Mapping):
+        return {key: _absolute(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_absolute(each) for each in value]
+    return value.absolute() if isinstance(value, Path) else value
+
+
+def _innermost(problem: BaseException) -> str:
+    """Return what went wrong first, in its own words."""
+    while problem.__cause__ is not None or problem.__context__ is not None:
+        problem = problem.__cause__ or problem.__context__  # type: ignore[assignment]
+    return str(problem).strip() or type(problem).__name__
 
 
 def chunks_of(work: Sequence[Work]) -> list[list[Work]]:

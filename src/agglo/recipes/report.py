@@ -1,5 +1,7 @@
 """The report stage: one page about the run, made from the files of its folder alone."""
 
+from dataclasses import replace
+
 from agglo.recipes.context import Run
 from agglo.recipes.stage import Facts
 from agglo.report.page import write_report
@@ -7,9 +9,8 @@ from agglo.report.page import write_report
 
 def report(run: Run) -> bool:
     """Write `report.html`."""
-    stage = run.stage(
-        "report", {}, after=["evaluate"], is_whole=lambda: (run.folder / "report.html").exists()
-    )
+    page = run.folder / "report.html"
+    stage = replace(run.stage("report", {}, after=["evaluate"], is_whole=page.exists), is_view=True)
 
     def work() -> Facts:
         return {"page": write_report(run.folder).name}

@@ -37,6 +37,7 @@ class Stage:
         settings: JSON-like; what decides its results.
         is_whole: whether its results are there, asked of a stage that says it is done; if not, it is done again.
         team: the processes that do its work together, of which the first one keeps the books; this one alone by default.
+        is_view: whether it only shows what the folder holds: made with other settings, it is made anew without asking.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     settings: Settings
     is_whole: Callable[[], bool] = lambda: True
     team: Team = ALONE
+    is_view: bool = False
 
     @property
     def identity(self) -> str:
@@ -61,6 +63,8 @@ class Stage:
         if found is None:
             return False
         if found["settings"] != _plain(self.settings):
+            if self.is_view:
+                return False
             differing = ", ".join(_differences(found["settings"], _plain(self.settings)))
             raise RunFolderError(
                 f"stage {self.name} in {self.folder} was made with other settings ({differing}); nothing was touched. "

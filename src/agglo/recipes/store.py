@@ -1,23 +1,29 @@
 """`agglo store`: what a feature store holds, whether it still holds what was written, and how to mend or shrink it."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from agglo.config.schema import Recipe, TeacherConfig
+from agglo.config.schema import Recipe
 from agglo.core.errors import ConfigError, StoreError
 from agglo.core.files import read_json
 from agglo.core.progress import Progress, silent
 from agglo.evaluate.similarity import Spectrum
 from agglo.features import Column, FeatureStore, Storage
 from agglo.features.codec import Dtype
+from agglo.features.marker import read_marker
 from agglo.features.online import OnlineColumn
 from agglo.features.precision import agreement_in
 from agglo.features.requantise import fidelity, is_half_replaced, replace_column, requantise
 from agglo.features.verify import Problem, drop_column, prune, verify
 from agglo.recipes import build
+from agglo.recipes.distil_parts import summary_names
+from agglo.recipes.summaries import summary_identity
+
+_log = logging.getLogger(__name__)
 
 
 def store_info(folder: Path) -> dict[str, Any]:
@@ -51,13 +57,8 @@ def store_problems(folder: Path, recipe: Recipe | None = None) -> list[Problem]:
         StoreError: there is no store in `folder`.
     """
     store = FeatureStore.open(folder)
-    strangers = [
-        problem
-        for teacher in (recipe.teachers if recipe else ())
-        if recipe is not None and not recipe.is_online(teacher)
-        for problem in _against_recipe(store, teacher)
-    ]
-    return strangers + verify(store)
+    strangers = [] if recipe is None else [_against_recipe(store, *asked) for asked in _asked_of(recipe)]
+    return [problem for problem in strangers if problem is not None] + verify(store)
 
 
 def prune_store(folder: Path, column: str | None = None) -> dict[str, Any]:
@@ -120,9 +121,10 @@ def _requantised(
     store: FeatureStore, teacher: str, storage: Storage, new: str, is_replacing: bool, progress: Progress
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"from": teacher, "column": teacher if is_replacing else new}
-    if teacher in store.teachers and _is_kept_as(store.column(teacher), storage):
+    is_half_done = is_replacing and is_half_replaced(store, teacher)
+    if not is_half_done and teacher in store.teachers and _is_kept_as(store.column(teacher), storage):
         return {"from": teacher, "column": teacher, "megabytes": _megabytes(store.column(teacher))}
-    if not (is_replacing and is_half_replaced(store, teacher)):
+    if not is_half_done:
         source = store.column(teacher)
         column = requantise(store, teacher, storage, name=new, progress=progress)
         near = fidelity(column, source)
@@ -137,15 +139,31 @@ def _is_kept_as(column: Column, storage: Storage) -> bool:
     return column.spec.storage.dtype == storage.dtype and column.sample_shape[0] == storage.width(column.dim)
 
 
-def _against_recipe(store: FeatureStore, teacher: TeacherConfig) -> list[Problem]:
-    if teacher.key not in store.teachers:
-        return [Problem("missing", teacher.key, None, "the recipe's teacher has no column")]
-    found, asked = store.column(teacher.key).spec.identity, build.teacher_identity(teacher)
-    differing = sorted(key for key in found.keys() | asked.keys() if found.get(key) != asked.get(key))
+def _asked_of(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name of every column of a recipe, and of what identity it must be."""
+    summaries = summary_names(recipe)
+    for teacher in recipe.teachers:
+        identity = build.teacher_identity(teacher)
+        if not recipe.is_online(teacher):
+            yield teacher.key, identity
+        if teacher.key in summaries:
+            yield summaries[teacher.key], summary_identity(identity)
+
+
+def _against_recipe(store: FeatureStore, name: str, asked: Mapping[str, Any]) -> Problem | None:
+    if name not in store.teachers:
+        return Problem("missing", name, None, "the recipe's teacher has no column")
+    found = store.column(name).spec.identity
+    differing = {key for key in found.keys() | asked.keys() if found.get(key) != asked.get(key)}
+    if asked.get("weights_sha256") is None and "weights_sha256" in differing:
+        _log.warning(
+            "%s: whether it is of the recipe's weights cannot be told, because these are not here", name
+        )
+        differing.remove("weights_sha256")
     if not differing:
-        return []
-    text = f"is a foreign teacher's: made with another {', '.join(differing)} than the recipe's"
-    return [Problem("foreign", teacher.key, None, text)]
+        return None
+    text = f"is a foreign teacher's: made with another {', '.join(sorted(differing))} than the recipe's"
+    return Problem("foreign", name, None, text)
 
 
 def _row(name: str, column: Column) -> dict[str, Any]:
@@ -184,7 +202,7 @@ def _coding(column: Column) -> dict[str, Any]:
     block."""
     codec = column.codec
     assert codec is not None
-    markers = [read_json(file) for file in sorted(column.folder.glob("blocks/*.json"))]
+    markers = [read_marker(file) for file in sorted(column.folder.glob("blocks/*.json"))]
     clipped = [marker["clipped"] for marker in markers if "clipped" in marker]
     return {
         "basis": codec.basis,

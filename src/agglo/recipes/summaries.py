@@ -1,5 +1,6 @@
 """Who fills the columns of a recipe's store: every teacher its map, and with `distill.summary` its summary, where it has one."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from agglo.config.schema import Recipe
@@ -25,5 +26,9 @@ def sources_of(recipe: Recipe, *names: str) -> dict[str, ReadyTeacher]:
 
 def summarised(source: ReadyTeacher) -> ReadyTeacher:
     """Return the same teacher, in the same precision, giving its summary; a look at its map gives both."""
-    identity = {**source.identity, "map": "summary"}
-    return replace(source, teacher=SummaryTeacher(source.teacher), identity=identity)
+    return replace(source, teacher=SummaryTeacher(source.teacher), identity=summary_identity(source.identity))
+
+
+def summary_identity(identity: Mapping[str, object]) -> dict[str, object]:
+    """Return the identity of the summary of a teacher of this `identity`."""
+    return {**identity, "map": "summary"}

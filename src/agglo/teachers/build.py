@@ -123,7 +123,7 @@ def _load(encoder: nn.Module, entry: TeacherEntry, family: Family, file: Path) -
             f"weights must fit the model key by key; {where} does not: {'; '.join(problems)}. "
             "Check that the file belongs to this entry of the catalogue."
         )
-    is_pinned = entry.pinned_sha256 is not None
+    is_pinned = entry.pinned_sha256 is not None and (not entry.is_shipped or file == entry.shipped_path)
     loaded = load_published(encoder, state, family.layout, where=where, is_pinned=is_pinned)
     logger.info("teacher %s: %s", entry.name, loaded.in_words())
     return loaded

@@ -63,7 +63,7 @@ def build_encoder(architecture: Mapping[str, Any]) -> TransformersNetwork:
         model = AutoModel.from_config(config, add_pooling_layer=False)
     except TypeError:  # only some models know the option
         model = AutoModel.from_config(config)
-    return TransformersNetwork(model, architecture["stride_px"])
+    return TransformersNetwork(model.float(), architecture["stride_px"])  # a folder may say half precision
 
 
 def read_converted(file: Path) -> dict[str, Tensor]:
@@ -76,6 +76,12 @@ def read_converted(file: Path) -> dict[str, Tensor]:
     """
     from transformers import AutoModel
 
+    taken = find_weights_file(file.parent)
+    if file != taken:  # it is the folder that `transformers` reads
+        raise WeightsError(
+            f"weights of an hf: teacher must be the file that its folder is read from, {taken.name}, got {file}; put it alone "
+            f"into a folder with its {CONFIG}"
+        )
     raw = read_state(file)  # refuses what is no plain tensors before anyone else opens it
     try:
         model, report = AutoModel.from_pretrained(

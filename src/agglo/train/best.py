@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 class BestWeights:
     """Keeps the task's weights of the highest `key` so far in one file; of equal ones the earliest.
 
-    A training that is interrupted and goes on ends with the same weights as one that was not: what is scored again after a resume
-    scores the same.
+    A training that is interrupted and goes on ends with the same weights as one that was not, on a CPU, where what is scored again
+    after a resume scores the same.
     """
 
     def __init__(self, path: Path, identity: str, *, key: str) -> None:

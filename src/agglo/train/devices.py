@@ -89,5 +89,7 @@ class Device:
     def _resolved_precision(self) -> str:
         if self.precision != "auto":
             return self.precision
-        has_bf16_gpu = self.resolved.type == "cuda" and torch.cuda.is_bf16_supported()
+        has_bf16_gpu = self.resolved.type == "cuda" and torch.cuda.is_bf16_supported(
+            including_emulation=False
+        )
         return "bf16-mixed" if has_bf16_gpu else "32-true"

@@ -87,7 +87,7 @@ def fit(task: Task, source: SampleSource, plan: Plan, place: Place, watch: Watch
     Processes that have joined (`team.joined`) call this all alike, and share out every batch; the first one alone logs, scores and
     writes. On return `task` holds, in each of them, the averaged weights if `plan.ema_decay` is set, else the last ones: those of
     the best scoring where `watch.select` names a figure, and the first one's state says which step that was. The result is the
-    same, bit for bit, whether the training was interrupted or not (same machine, versions, thread count and processes).
+    same, on a CPU bit for bit, whether the training was interrupted or not (same machine, versions, threads and processes).
 
     Raises:
         CheckpointError: the folder holds a checkpoint that cannot be gone on from.

@@ -88,3 +88,22 @@ def test_growing_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     column = FeatureStore.create(tmp_path, LONGER).column("teacher")
     fill(column)
     assert verify(FeatureStore.open(tmp_path)) == []
+
+
+def test_a_block_of_before_the_store_grew_is_not_taken_for_whole(tmp_path: Path) -> None:
+    before = filled(tmp_path, blocks=(0,))
+    store = FeatureStore.create(tmp_path, LONGER)
+    before.write_block(1, features(1, 36), WHOLE[:36])  # by a process that had opened the smaller store
+    column = store.column("teacher")
+    assert column.missing_blocks() == [1, 2]
+    with pytest.raises(StoreError, match="block 1 of teacher is not extracted yet"):
+        column.read(70)
+    assert "block 1: it has 36 of its 64 samples" in str(verify(store)[1])
+    fill(column)
+    assert verify(store) == []
+    assert store.column("teacher").missing_blocks() == []
+    with pytest.raises(
+        StoreError, match=r"has grown since this process opened it, .* the same command goes on"
+    ):
+        before.write_block(1, features(1, 36), WHOLE[:36])
+    assert verify(store) == []

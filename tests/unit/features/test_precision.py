@@ -1,7 +1,7 @@
 """bfloat16 is used where what a teacher sees stays what it was, on record, and refused in one sentence where it does not."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from agglo.core.errors import FeatureMismatch
+from agglo.core.errors import FeatureMismatch, StoreError
 from agglo.core.shapes import FeatureSpec, TeacherFeatures
 from agglo.features import FeatureStore, fill_store
 from agglo.features.looking import Looker, ReadyTeacher
-from agglo.features.precision import measure
+from agglo.features.precision import agreement_in, measure, require_safe
 from agglo.teachers import Teacher, entry_of
 from unit.features.test_extract import Stripes
 
@@ -63,6 +63,25 @@ def test_a_column_in_bf16_says_how_near_it_is_and_is_another_one(tmp_path: Path)
     assert not (tmp_path / "columns" / "two" / "precision.json").exists()
     apart = np.abs(store.column("one").features(0) - store.column("two").features(0)).max()
     assert 0 < apart < 0.05
+
+
+def test_what_was_measured_of_other_weights_is_measured_anew(tmp_path: Path) -> None:
+    folder, looker = tmp_path / "columns" / "one", Looker(torch.device("cpu"))
+    require_safe(folder, "one", Noise(), in_bf16(0.0), looker)
+    before = (folder / "precision.json").read_text()
+    other = replace(in_bf16(300.0), identity={"weights": "b", "precision": "bf16"})
+    with pytest.raises(FeatureMismatch, match="must see in bf16"):
+        require_safe(folder, "one", Noise(), other, looker)
+    require_safe(folder, "one", Noise(), in_bf16(0.0), looker)
+    assert (folder / "precision.json").read_text() == before
+    assert set(agreement_in(folder) or {}) == set(asdict(measure(Noise(), in_bf16(0.0), looker)))
+
+
+def test_of_a_column_in_float32_nothing_is_measured(tmp_path: Path) -> None:
+    fill_store(Noise(), {"one": replace(in_bf16(0.0), identity={}, precision="fp32")}, tmp_path)
+    with pytest.raises(StoreError, match="was made with another identity"):
+        fill_store(Noise(), {"one": in_bf16(0.0)}, tmp_path)
+    assert not (tmp_path / "columns" / "one" / "precision.json").exists()
 
 
 def test_too_far_off_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agglo.core.errors import StoreError
-from agglo.features import Column, FeatureStore, Storage
+from agglo.features import Column, FeatureStore, Moments, Storage
+from agglo.features.online import OnlineColumn
 from agglo.features.verify import drop_column, prune, verify
-from unit.features.small_store import DIM, GRID, WHOLE, features, filled
+from unit.features.small_store import DIM, GRID, SAMPLES, WHOLE, features, filled
 
 CODED = Storage("int8", pilot_views=8)
 
@@ -180,3 +182,63 @@ def test_blocks_made_before_sizes_were_kept_are_still_verified(tmp_path: Path) -
     assert verify(store) == []
     cut(column.shard_file(1))
     assert [problem.kind for problem in verify(store)] == ["damaged"]
+
+
+def test_what_is_left_of_a_removed_column_is_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = filled(tmp_path, storage=CODED)
+    store = FeatureStore.open(tmp_path)
+    with monkeypatch.context() as killed:
+        killed.setattr("agglo.features.verify.shutil.rmtree", lambda path: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            drop_column(store, "teacher")
+    assert not column.folder.exists()
+    (left,) = verify(store)
+    assert "is what is left of a removed column" in str(left)
+    again = store.add_column("teacher", dim=DIM, grid=GRID, identity={"weights": "b"}, storage=CODED)
+    assert again.needs_pilot
+    assert again.missing_blocks() == [0, 1]
+    drop_column(store, "teacher")
+    assert verify(store) == []
+    assert not (tmp_path / "unfinished").exists()
+
+
+def test_markers_of_another_making_are_no_blocks(tmp_path: Path) -> None:
+    column = filled(tmp_path, storage=CODED)
+    swap_codec(column)
+    again = FeatureStore.open(tmp_path).column("teacher")
+    assert again.missing_blocks() == [0, 1]
+    again.write_block(0, features(0, 64), WHOLE)
+    assert FeatureStore.open(tmp_path).column("teacher").missing_blocks() == [1]
+    again.codec_file.unlink()
+    assert FeatureStore.open(tmp_path).column("teacher").missing_blocks() == [0, 1]
+
+
+def test_a_damaged_marker_is_one_sentence(tmp_path: Path) -> None:
+    cut(filled(tmp_path).marker_file(1))
+    column = FeatureStore.open(tmp_path).column("teacher")
+    for ask in (
+        column.missing_blocks,
+        lambda: column.read(70),
+        lambda: column.write_block(1, features(1, 36), WHOLE[:36]),
+    ):
+        with pytest.raises(
+            StoreError, match=r"the marker of block 1 of teacher is damaged .*`agglo store prune"
+        ):
+            ask()
+
+
+def test_damaged_statistics_of_an_online_teacher_are_named(tmp_path: Path) -> None:
+    store = FeatureStore.create(tmp_path, SAMPLES)
+    about = {"dim": 4, "grid": [3, 4], "identity": {}, "pilot_views": 8}
+    column = OnlineColumn.create(tmp_path, SAMPLES, "teacher", about)
+    assert verify(store) == [], "a pilot that is still to be made is no damage"
+    column.freeze(Moments.of(np.ones((9, 4), np.float32)), {"seconds": 1.0})
+    assert verify(store) == []
+    cut(column.moments_file)
+    (found,) = verify(store)
+    assert str(found).startswith(
+        "online/teacher: the statistics of the online teacher teacher cannot be read"
+    )
+    assert prune(store) == ([], 0), "a student may be tied to them"

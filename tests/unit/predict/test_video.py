@@ -31,7 +31,7 @@ def predictor(monkeypatch: pytest.MonkeyPatch) -> Fixed:
     """Let every call use a predictor that finds the same neck in every picture."""
     fixed = Fixed()
     monkeypatch.setattr(files, "load", lambda folder: fixed)
-    monkeypatch.setattr(files, "weights_sha256", lambda folder: folder.name)
+    monkeypatch.setattr(files, "model_sha256", lambda folder: folder.name)
     return fixed
 
 
@@ -103,10 +103,13 @@ def test_stopping_leaves_whole_files_and_the_next_call_redoes_the_video(
     predictor: Fixed, tmp_path: Path
 ) -> None:
     first, second, out = study(tmp_path / "a.avi"), study(tmp_path / "b.avi"), tmp_path / "out"
+    predict(first, out=out)
+    before = (out / "areas.csv").read_bytes()
     predictor.stop_at = 8 + 3
     with pytest.raises(KeyboardInterrupt):
         predict(first, second, out=out)
-    assert {row["file"] for row in table(out / "areas.csv")} == {"a.avi"}
+    assert {row["file"] for row in table(out / "areas.partial.csv")} == {"a.avi"}
+    assert (out / "areas.csv").read_bytes() == before, "what an earlier call has left stays"
     assert {path.name for path in (out / "b").iterdir()} == {
         "overlay.partial.mp4",
         "areas.partial.csv",

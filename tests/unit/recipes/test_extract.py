@@ -16,6 +16,7 @@ from agglo.distill import load_distilled
 from agglo.distill.distilled import teachers_of
 from agglo.features import FeatureStore, Storage
 from agglo.recipes import build
+from agglo.recipes.compare_teachers import whole_maps
 from agglo.recipes.context import Run
 from agglo.recipes.extract import pool_and_store
 from agglo.recipes.run import STAGES, run
@@ -129,6 +130,12 @@ def test_summaries_have_columns_of_their_own_and_are_learned_from(tmp_path: Path
     assert run(recipe, last="distill")[-1] == "distill"
     store = FeatureStore.open(tmp_path / "features")
     assert store.teachers == ("lab-dino", "lab-dino@summary", "lab-sam")
+    assert store_problems(store.folder, recipe) == []
+    other = recipe_with(tmp_path, ["lab-sam", "lab-clip"], "", "distill.summary=true")
+    assert [str(problem) for problem in store_problems(store.folder, other)] == [
+        f"{name}: the recipe's teacher has no column" for name in ("lab-clip", "lab-clip@summary")
+    ]
+    assert whole_maps(store) == ["lab-dino", "lab-sam"]
     column = store.column("lab-dino@summary")
     teacher = build.ready_teacher(recipe.teachers[1]).teacher
     picture = torch.tensor(pool_and_store(Run(recipe))[0].render(1, 224))[None]
@@ -167,7 +174,7 @@ def test_a_column_that_was_requantised_is_taken_for_what_the_recipe_asks(tmp_pat
 def test_a_teacher_with_other_weights_than_the_columns_is_foreign(folder: Path) -> None:
     recipe = recipe_with(folder, ["lab-sam", "lab-dino"])
     assert store_problems(folder / "features", recipe) == []
-    other = recipe_with(folder, ["lab-dino", "lab-clip"], ", input_px: 112")
+    other = recipe_with(folder, ["lab-dino", "lab-clip"], ", input_px: 448")
     assert [str(problem) for problem in store_problems(folder / "features", other)] == [
         "lab-dino: is a foreign teacher's: made with another input_px than the recipe's",
         "lab-clip: the recipe's teacher has no column",

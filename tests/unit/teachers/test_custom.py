@@ -145,6 +145,25 @@ def test_a_folder_of_transformers_is_read_with_old_names(tmp_path, kind):
         torch.testing.assert_close(teacher.summary(images), tokens[:, 0], rtol=1e-4, atol=1e-5)
 
 
+def test_a_file_that_its_folder_is_not_read_from_is_refused(tmp_path):
+    pytest.importorskip("transformers")
+    model = build_encoder(tiny_entry("dinov2"))
+    model.save_pretrained(tmp_path)
+    (tmp_path / "best.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes())
+    with pytest.raises(
+        WeightsError, match=r"must be the file that its folder is read from, model.safetensors, got"
+    ):
+        build_teacher(f"hf:{tmp_path}", weights=tmp_path / "best.safetensors")
+
+
+def test_a_folder_in_half_precision_is_widened(tmp_path):
+    torch.manual_seed(0)
+    build_encoder(tiny_entry("dinov2")).to(torch.bfloat16).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "bfloat16"
+    teacher = build_teacher(f"hf:{tmp_path}")
+    assert {parameter.dtype for parameter in teacher.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("has_head", [True, False])
 def test_a_folder_without_extra_tokens_has_no_summary(tmp_path, has_head):
     transformers = pytest.importorskip("transformers")
