@@ -70,7 +70,8 @@ class Moments:
     @staticmethod
     def load(path: Path) -> "Moments":
         """Read what `save` wrote."""
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # numpy leaves a damaged one open
+        # numpy leaves a damaged file open that it has opened itself
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return Moments(int(file["count"]), file["mean"], _whole(file["scatter"], len(file["mean"])))
 
 
