@@ -100,18 +100,14 @@ class Column:
         """Return the samples of `block`."""
         return range(block * BLOCK_SAMPLES, min(len(self.samples), (block + 1) * BLOCK_SAMPLES))
 
-    def unmarked_blocks(self) -> list[int]:
-        """Return the blocks without a marker, in order."""
-        return [block for block in range(self.num_blocks) if not self.marker_file(block).exists()]
-
     def missing_blocks(self) -> list[int]:
         """Return the blocks that are not there yet, in order: without a marker, or with one that is not (or no longer) theirs.
 
         Raises:
             StoreError: a marker is damaged.
         """
-        unmarked = set(self.unmarked_blocks())
-        return [block for block in range(self.num_blocks) if block in unmarked or self._is_stale(block)]
+        blocks = range(self.num_blocks)
+        return [block for block in blocks if not self.marker_file(block).exists() or self._is_stale(block)]
 
     def write_block(
         self,

@@ -69,8 +69,9 @@ def _online_problems(store: FeatureStore) -> Iterator[Problem]:
 
 def verify_column(column: Column) -> list[Problem]:
     """Read every byte of a column; return what is missing, damaged or of another column."""
-    missing = column.unmarked_blocks()
-    there = sorted(set(range(column.num_blocks)) - set(missing))
+    blocks = range(column.num_blocks)
+    there = [block for block in blocks if column.marker_file(block).exists()]
+    missing = sorted(set(blocks) - set(there))
     if text := _codec_problem(column, has_blocks=bool(there)):
         return [Problem("codec", column.folder.name, None, f"{text}, and without it codes mean nothing")]
     found = [Problem("missing", column.folder.name, block, "is missing") for block in missing]
