@@ -15,21 +15,15 @@ from agglo.ablate.grid import Plan
 from agglo.config.schema import Recipe
 from agglo.core.files import fingerprint, read_json, write_json
 from agglo.core.locks import locked
-from agglo.distill import DistilSource, save_heads
-from agglo.distill.distilled import (
-    BALANCER_FILE,
-    HEADS_FILE,
-    STUDENT_FILE,
-    save_balancer,
-    save_student,
-)
+from agglo.distill import DistilSource
+from agglo.distill.distilled import STUDENT_FILE
 from agglo.features import FeatureStore
 from agglo.features.pool import Pool
 from agglo.recipes import build
 from agglo.recipes.align import val_frames
 from agglo.recipes.context import Run, Tell, tell_nobody
 from agglo.recipes.distil_parts import column_names, head_plans
-from agglo.recipes.distill import alarm_for, taught_by
+from agglo.recipes.distill import alarm_for, keep
 from agglo.recipes.evaluate import TestSet, further_test, own_test
 from agglo.recipes.extract import pool_and_store
 from agglo.recipes.run import run as run_stages
@@ -123,10 +117,7 @@ class Ground:
             place = Place(folder, identity, build.device(recipe), recipe.device.workers)
             watch = Watch(progress=self.tell(f"distil {arm} s{seed}"), hook=alarm_for(recipe))
             state = fit(task, source, plan, place, watch)
-            plans = head_plans(recipe.distill, source.columns)
-            save_heads(task, plans, folder / HEADS_FILE, input_px=recipe.student.input_px)
-            save_balancer(task.balancer, folder / BALANCER_FILE)
-            save_student(task.student, file, taught_by(recipe))
+            keep(task, head_plans(recipe.distill, source.columns), file, recipe)
             facts = {"identity": identity, "steps": plan.steps, "wall_s": round(state.wall_s, 2)}
             write_json(done, facts)
             (folder / "checkpoint.pt").unlink(missing_ok=True)

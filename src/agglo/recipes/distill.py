@@ -51,7 +51,7 @@ def distill(run: Run) -> bool:
         state = fit(with_online_teachers(recipe, task), source, plan, place, watch)
         if not run.team.is_first:
             return {}
-        keep(task, head_plans(recipe.distill, columns_of(recipe, store)), run)
+        keep(task, head_plans(recipe.distill, columns_of(recipe, store)), student_file(run), recipe)
         weights = final_weights(read_log(stage.folder / "log.jsonl"))
         return {
             "teacher_weights": weights,
@@ -99,12 +99,11 @@ def final_weights(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def keep(task: DistilTask, plans: Mapping[str, HeadPlan], run: Run) -> None:
-    """Write what a finished training leaves: heads, folded, balancer, and last the student, by which the stage is whole."""
-    file = student_file(run)
-    save_heads(task, plans, file.with_name(HEADS_FILE), input_px=run.recipe.student.input_px)
+def keep(task: DistilTask, plans: Mapping[str, HeadPlan], file: Path, recipe: Recipe) -> None:
+    """Write what a finished training leaves: heads, folded, balancer, and last the student, `file`, by which the rest is whole."""
+    save_heads(task, plans, file.with_name(HEADS_FILE), input_px=recipe.student.input_px)
     save_balancer(task.balancer, file.with_name(BALANCER_FILE))
-    save_student(task.student, file, taught_by(run.recipe))
+    save_student(task.student, file, taught_by(recipe))
 
 
 def taught_by(recipe: Recipe) -> list[dict[str, str | None]]:
